@@ -1,0 +1,108 @@
+"""Every error Palate raises on purpose.
+
+```
+PalateError
+├── DataError            a file, table, row or column is not what it should be
+│   └── FetchError       a data set could not be had (no network, wrong checksum)
+├── SplitError           a split that cannot be made, or leaves nothing
+├── PlanError            a plan, a parameter or a command-line value is wrong
+├── UnknownId            a user or an item that the model has never seen
+├── NotFitted            a verb that needs `fit` first
+├── NotSupported         a verb that this model cannot do; the message names one that can
+├── SavedModelError      a model folder that is torn, altered or of another version
+└── MissingExtra         an optional package is not installed; the message has the install line
+```
+
+A message says what was given, what was expected and what to do next, in one or two lines.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class PalateError(Exception):
+    """Base of every error that Palate raises on purpose. `exit_code` is what the command line returns."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class PalateWarning(UserWarning):
+    """Something the user should know that does not stop the work."""
+
+
+class DataError(PalateError):
+    """A file, table, row or column is not what it should be."""
+
+    exit_code = 3
+
+
+class FetchError(DataError):
+    """A data set could not be had: no network and no local file, or a wrong checksum."""
+
+
+class SplitError(PalateError):
+    """A split that cannot be made, or that leaves one part empty."""
+
+    exit_code = 3
+
+
+class PlanError(PalateError):
+    """A plan, a parameter or a command-line value is wrong."""
+
+    exit_code = 2
+
+
+class UnknownId(PalateError):
+    """A user or an item that the model has never seen."""
+
+    exit_code = 4
+
+
+class NotFitted(PalateError):
+    """A verb was called that needs a fitted model."""
+
+    exit_code = 4
+
+
+class NotSupported(PalateError):
+    """A verb that this model cannot do; the message names a model that can."""
+
+    exit_code = 4
+
+
+class SavedModelError(PalateError):
+    """A model folder that is torn, altered, or written by a version this one cannot read."""
+
+    exit_code = 5
+
+
+class MissingExtra(PalateError):
+    """An optional package is not installed; the message has the install line."""
+
+    exit_code = 6
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return `" Did you mean 'x'?"` for the known name nearest to `given`, or an empty string.
+
+    >>> did_you_mean("simlarity", ["similarity", "threshold"])
+    " Did you mean 'similarity'?"
+    """
+    names = [str(name) for name in known]
+    lowered = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(given.lower(), lowered, n=1, cutoff=0.6)
+    return f" Did you mean '{lowered[near[0]]}'?" if near else ""
+
+
+def listing(values: Iterable[object], *, limit: int = 5) -> str:
+    """Return the first `limit` values, joined by commas, and how many more there are.
+
+    >>> listing([17, 204, 9981], limit=2)
+    '17, 204 and 1 more'
+    """
+    shown = [str(value) if len(str(value)) <= 60 else str(value)[:57] + "..." for value in values]
+    rest = len(shown) - limit
+    return ", ".join(shown[:limit]) + (f" and {rest} more" if rest > 0 else "")
