@@ -1,0 +1,65 @@
+# Palate from a fresh machine: Python 3.11 or newer, make, nothing else.
+#
+#   make demo     set up, then run the recipe `quickstart` on the data that ships with Palate
+#   make test     set up, then run the tests
+#
+# The set-up happens once, in .venv; after it, nothing here needs the network. Another Python:
+#   make demo PYTHON=python3.12
+# pip reads the machine's own settings (index, proxy, certificates); none are given here.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install -qq --disable-pip-version-check
+PYTEST ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: $(VENV)/.dev  ## make .venv and install Palate with what its developers need
+
+demo: $(VENV)/.palate  ## run the recipe `quickstart`: several models compared, explained, reported
+	@$(BIN)/palate run quickstart
+
+test: $(VENV)/.dev  ## run the tests; PYTEST="-x tests/test_split.py" hands options on
+	@$(BIN)/python -m pytest $(PYTEST)
+
+check: $(VENV)/.dev  ## lint, format, types, and the layers of the house
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## mend what ruff can mend by itself
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## measure Palate; DATA=folder and PEERS=folder add what needs them (benchmarks/README.md)
+	@$(BIN)/python benchmarks/run.py $(if $(DATA),--data "$(DATA)") $(if $(PEERS),--peers "$(PEERS)")
+
+clean:  ## remove .venv and every cache; runs/ stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is newer than what it was made from, so a second call does nothing. The build backend is installed
+# first and used from there: installing again after a change of pyproject.toml then works offline too.
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Palate needs Python 3.11 or newer, and '$(PYTHON)' is not. Name another one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+	  echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@touch $@
+
+$(VENV)/.palate: pyproject.toml constraints.txt | $(VENV)/.python
+	@echo "Installing Palate into $(VENV) (once; about 400 MB with its libraries) ..."
+	@$(PIP) -c constraints.txt hatchling
+	@$(PIP) -c constraints.txt --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.palate
+	@echo "Installing the developers' tools into $(VENV) (once) ..."
+	@$(PIP) -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
