@@ -1,3 +1,70 @@
-"""Palate learns what people prefer."""
+"""Palate learns what people prefer: recommenders that are compared, explained and reported honestly.
+
+    import palate
+
+    data = palate.load("retail")
+    split = palate.split.by_time(data.interactions, at=0.8)
+    model = palate.SAR().fit(split.train, catalogue=data.catalogue)
+    print(model.recommend(users=[12346], k=5))
+    print(palate.evaluate(model, split))
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# Names are resolved on first use (PEP 562): `import palate` costs nothing.
+_HOMES = {
+    "Catalogue": "palate.catalogue",
+    "Dataset": "palate.datasets",
+    "EASE": "palate.models.ease",
+    "Histories": "palate.interactions",
+    "Interactions": "palate.interactions",
+    "PalateError": "palate.errors",
+    "Popularity": "palate.models.popularity",
+    "Random": "palate.models.random",
+    "Recommender": "palate.models.base",
+    "SAR": "palate.models.sar",
+    "Split": "palate.split",
+    "compare": "palate.evaluation",
+    "describe": "palate.datasets",
+    "evaluate": "palate.evaluation",
+    "evaluate_tables": "palate.evaluation",
+    "load": "palate.datasets",
+    "load_model": "palate.models",
+    "run": "palate.experiment",
+}
+_MODULES = ("datasets", "errors", "evaluation", "experiment", "models", "report", "split")
+
+__all__ = ["__version__", *_HOMES, *_MODULES]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from palate import datasets, errors, evaluation, experiment, models, report, split
+    from palate.catalogue import Catalogue
+    from palate.datasets import Dataset, describe, load
+    from palate.errors import PalateError
+    from palate.evaluation import compare, evaluate, evaluate_tables
+    from palate.experiment import run
+    from palate.interactions import Histories, Interactions
+    from palate.models import load_model
+    from palate.models.base import Recommender
+    from palate.models.ease import EASE
+    from palate.models.popularity import Popularity
+    from palate.models.random import Random
+    from palate.models.sar import SAR
+    from palate.split import Split
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"palate.{name}")
+    raise AttributeError(f"module 'palate' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,73 @@
+"""Any table in: pandas, Polars, Arrow, DuckDB or plain Python, as one Polars frame.
+
+Everything that speaks the Arrow stream capsule is taken as it is, so none of those packages is needed
+to read their tables (pandas makes its own capsule only where pyarrow is installed; without it the
+columns are taken one by one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from palate.errors import DataError, did_you_mean, listing
+
+
+def to_frame(table: object, *, source: str = "table") -> pl.DataFrame:
+    """Return `table` as a Polars frame; the caller's table is never changed.
+
+    Args:
+        table: a Polars frame or lazy frame, a pandas frame, an Arrow table, a DuckDB relation, any other
+            object with the Arrow stream capsule, a mapping of columns, or a sequence of row mappings.
+        source: what messages call the table.
+
+    Raises:
+        DataError: for anything else, and for columns that mix types.
+    """
+    if isinstance(table, pl.DataFrame):
+        return table
+    if isinstance(table, pl.LazyFrame):
+        return table.collect()
+    try:
+        if hasattr(table, "__arrow_c_stream__") and not isinstance(table, pl.Series):
+            frame = _from_capsule(table)
+        elif isinstance(table, Mapping):
+            frame = pl.DataFrame(dict(table))
+        elif isinstance(table, Sequence) and all(isinstance(row, Mapping) for row in table):
+            frame = pl.DataFrame(list(table), infer_schema_length=None)
+        else:
+            kind = type(table).__name__
+            raise DataError(
+                f"{source}: a {kind} is no table. Give a pandas, Polars, Arrow or DuckDB table, "
+                "a dict of columns, or read a file with palate.load(path)."
+            )
+    except DataError:
+        raise
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DataError(
+            f"{source}: the columns cannot be read ({first}). Each column needs one type: "
+            "make mixed ones all text or all numbers."
+        ) from error
+    index = [name for name in frame.columns if name.startswith("__index_level_")]
+    return frame.drop(index)
+
+
+def _from_capsule(table: Any) -> pl.DataFrame:
+    try:
+        return pl.DataFrame(table)
+    except ImportError:  # pandas without pyarrow
+        return pl.DataFrame({str(name): table[name].to_numpy() for name in table.columns})
+
+
+def require_column(frame: pl.DataFrame, name: str, *, source: str, role: str) -> pl.Series:
+    """Return column `name`, or raise a DataError that lists the columns and suggests the nearest."""
+    if name not in frame.columns:
+        hint = did_you_mean(name, frame.columns)
+        raise DataError(
+            f"{source}: no column {name!r} for {role}.{hint} The columns are: "
+            f"{listing(frame.columns, limit=12)}."
+        )
+    return frame[name]
