@@ -1,0 +1,314 @@
+"""The typed `result.json`: what a run found, and all that a report needs to tell it.
+
+Everything here is plain data: no model, no table, no array. A result that is written and read again is the
+same result, and a reader of this version leaves out what a later version may add.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from palate.errors import DataError
+
+LOWER_IS_BETTER = frozenset({"rmse", "mae"})
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+"""A float; what is not finite is stored as null, because JSON has no word for it."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Measured(_Part):
+    """A mean over `n` users with its 95 % interval (None where the metric has no value per user)."""
+
+    mean: Number
+    ci95: tuple[float, float] | None = None
+    n: int
+
+    @property
+    def value(self) -> float:
+        """The mean as a float; NaN where there is none."""
+        return math.nan if self.mean is None else self.mean
+
+
+class Difference(_Part):
+    """Model `a` minus model `b` on one metric, paired by user; `p_holm` is corrected for the whole family."""
+
+    a: str
+    b: str
+    metric: str
+    difference: Number
+    ci95: tuple[float, float] | None = None
+    p: Number
+    p_holm: Number
+    method: str
+
+    def significant(self, level: float = 0.05) -> bool:
+        """Whether the difference is more than luck at `level` after Holm's correction."""
+        return self.p_holm is not None and self.p_holm < level
+
+
+class Seconds(_Part):
+    """Seconds that fitting, recommending and evaluating took."""
+
+    fit: float
+    recommend: float
+    evaluate: float
+
+    @property
+    def total(self) -> float:
+        """Their sum."""
+        return self.fit + self.recommend + self.evaluate
+
+
+class ModelFacts(_Part):
+    """One model of the board: its parameters, figures and cost."""
+
+    name: str
+    label: str
+    params: dict[str, Any]
+    metrics: dict[str, Measured]
+    seconds: Seconds
+    cpu_seconds: Seconds
+    peak_rss_mb: float | None = None
+    """Peak memory of the model's own process under `isolate`, else None."""
+    notes: list[str] = []
+
+
+class Bin(_Part):
+    """A bar of a histogram or an interval of a timeline: from `low` up to `high` (not included)."""
+
+    low: float
+    high: float
+    count: int
+
+
+class DataFacts(_Part):
+    """The data of the run, before the split."""
+
+    name: str
+    fingerprint: str
+    users: int
+    items: int
+    interactions: int
+    licence: str
+    source: str = ""
+    notes: list[str] = []
+    warnings: list[str] = []
+    description: dict[str, Any] = {}
+    """What `palate data describe` says of it."""
+    activity: list[Bin] = []
+    """How many users have so many rows."""
+    popularity: list[Bin] = []
+    """How many items have so many rows."""
+    values: bool = False
+    """Whether the source had a value column."""
+    repeated: int = 0
+    """Rows that repeat an earlier user-item pair."""
+
+
+class Interval(_Part):
+    """Rows of train, validation and test in one interval of time (seconds since 1970)."""
+
+    low: int
+    high: int
+    train: int
+    valid: int
+    test: int
+
+
+class SplitFacts(_Part):
+    """The protocol and what it left in each part (rows), with the rows that no model could answer."""
+
+    method: str
+    params: dict[str, Any] = {}
+    words: str = ""
+    weakness: str = ""
+    train: int
+    valid: int
+    test: int
+    train_users: int = 0
+    train_items: int = 0
+    test_users: int = 0
+    cold_rows: int
+    cold_users: int = 0
+    cold_items: int = 0
+    seen_rows: int
+    timeline: list[Interval] = []
+
+
+class Slice(_Part):
+    """One metric of every model on a part of the users or of the items."""
+
+    kind: Literal["activity", "popularity"]
+    label: str
+    users: int
+    items: int | None = None
+    metrics: dict[str, Measured]
+    """By the model's label."""
+
+
+class LongTail(_Part):
+    """Cumulative share of recommendations against the catalogue, most popular item first, for one model.
+
+    `points` are (share of the catalogue, share of the recommendations), from (0, 0) to (1, 1).
+    """
+
+    label: str
+    points: list[tuple[float, float]]
+
+
+class Reason(_Part):
+    """A past item and its share of the recommendation's score (positive contributions only)."""
+
+    item: str
+    name: str
+    share: float
+
+
+class Recommended(_Part):
+    """One recommended item with its reasons; `hit` says that the user did take it in the test part."""
+
+    item: str
+    name: str
+    rank: int
+    score: float
+    hit: bool
+    reasons: list[Reason]
+
+
+class Example(_Part):
+    """One user's past (last items first), and what the model named `label` recommends."""
+
+    label: str
+    user: str
+    history_length: int
+    history: list[str]
+    held_out: int
+    recommended: list[Recommended]
+
+
+class ByTime(_Part):
+    """The first metric again on a split by global time, beside a protocol that lets the future into train."""
+
+    at: str
+    words: str
+    train: int
+    test: int
+    metric: str
+    models: dict[str, Measured]
+
+
+class Environment(_Part):
+    """Where and with what the run was made."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    date: str
+    python: str
+    platform: str
+    cpu_count: int
+    threads: int
+    versions: dict[str, str]
+
+
+class Result(_Part):
+    """What one run found. `primary` is the metric key that ranks the board."""
+
+    palate: str
+    name: str
+    plan: dict[str, Any]
+    primary: str
+    data: DataFacts
+    split: SplitFacts
+    models: list[ModelFacts]
+    comparisons: list[Difference]
+    environment: Environment
+    slices: list[Slice] = []
+    long_tail: list[LongTail] = []
+    examples: list[Example] = []
+    by_time: ByTime | None = None
+    notes: list[str] = []
+
+    def ranking(self) -> list[ModelFacts]:
+        """Models by the primary metric, best first; ties by label."""
+        sign = 1.0 if self.primary in LOWER_IS_BETTER else -1.0
+
+        def place(model: ModelFacts) -> tuple[float, str]:
+            value = model.metrics[self.primary].value
+            return (math.inf if math.isnan(value) else sign * value, model.label)
+
+        return sorted(self.models, key=place)
+
+    def model(self, label: str) -> ModelFacts:
+        """Return the model of that label; KeyError where there is none."""
+        for model in self.models:
+            if model.label == label:
+                return model
+        raise KeyError(label)
+
+    def comparison(self, a: str, b: str, metric: str | None = None) -> Difference | None:
+        """Return the comparison of `a` with `b` on `metric` (default: the primary one), with `a` first."""
+        for found in self.comparisons:
+            if found.metric != (metric or self.primary) or {found.a, found.b} != {a, b}:
+                continue
+            if found.a == a or found.difference is None:
+                return found
+            turned = (-found.ci95[1], -found.ci95[0]) if found.ci95 else None
+            return found.model_copy(update={"a": a, "b": b, "difference": -found.difference, "ci95": turned})
+        return None
+
+    def as_good_as_best(self) -> set[str]:
+        """Labels whose difference from the best model may be luck (the best itself is not among them)."""
+        best, *others = self.ranking()
+        pairs = {model.label: self.comparison(best.label, model.label) for model in others}
+        return {label for label, pair in pairs.items() if pair is not None and not pair.significant()}
+
+    def to_json(self) -> str:
+        """Return the text of `result.json`."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def read(cls, path: str | Path) -> Result:
+        """Read `result.json`, or the run folder that holds it. Raises `DataError`."""
+        path = Path(path)
+        file = path / "result.json" if path.is_dir() else path
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except OSError as error:
+            raise DataError(
+                f"{file}: cannot be read ({error.strerror}). Give the folder of a finished `palate run`."
+            ) from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            at = ".".join(str(part) for part in first["loc"]) or "the whole file"
+            raise DataError(f"{file}: not a result of Palate: {at}: {first['msg']}.") from error
+
+
+def metric_name(key: str) -> str:
+    """How a metric key is written for readers.
+
+    >>> metric_name("ndcg@10"), metric_name("map_all@10"), metric_name("user_coverage@5")
+    ('nDCG@10', 'MAP (all relevant)@10', 'user coverage@5')
+    """
+    base, at, k = key.partition("@")
+    known = {"ndcg": "nDCG", "map": "MAP", "map_all": "MAP (all relevant)", "mrr": "MRR", "auc": "AUC"}
+    known |= {"rmse": "RMSE", "mae": "MAE", "r2": "R2", "hit": "hit rate", "r_precision": "R-precision"}
+    return known.get(base, base.replace("_", " ")) + at + k
+
+
+def metric_keys(models: Iterable[ModelFacts]) -> list[str]:
+    """Every metric key of the board, in the order of the first model that has it."""
+    return list(dict.fromkeys(key for model in models for key in model.metrics))
