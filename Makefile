@@ -20,6 +20,7 @@ help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV)/.dev  ## make .venv and install Palate with what its developers need
+	@echo "Palate is ready: $(BIN)/palate --help"
 
 demo: $(VENV)/.palate  ## run the recipe `quickstart`: several models compared, explained, reported
 	@$(BIN)/palate run quickstart
@@ -54,7 +55,7 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.palate: pyproject.toml constraints.txt | $(VENV)/.python
-	@echo "Installing Palate into $(VENV) (once; about 400 MB with its libraries) ..."
+	@echo "Installing Palate into $(VENV) (once; about 0.6 GB with its libraries) ..."
 	@$(PIP) -c constraints.txt hatchling
 	@$(PIP) -c constraints.txt --no-build-isolation -e .
 	@touch $@
