@@ -1,1 +1,46 @@
-"""cli."""
+"""The command line: `palate VERB ...`, one small file per verb.
+
+`main` is what the shell runs. It answers `--help` and `--version` from a table, without importing anything heavy,
+hands everything else to typer, and turns every way a command can end into one exit code and at most two lines on
+stderr (see `palate.cli.endings`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from palate.cli.endings import ending
+from palate.cli.verbs import VERBS, help_page, version
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line on `argv` (default: the process's own arguments) and return the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = _take_debug(arguments)
+    return ending(lambda: _answer(arguments), debug=debug)
+
+
+def _answer(arguments: list[str]) -> int:
+    if not arguments or arguments in (["-h"], ["--help"], ["help"]):
+        print(help_page())
+        return 0
+    if arguments[0] == "--version":
+        print(version())
+        return 0
+    if arguments[0] == "help" and arguments[1] in VERBS:  # `palate help run` is `palate run --help`
+        arguments = [*arguments[1:], "--help"]
+    from palate.cli.parse import parse_and_run  # typer costs 0.1 s: only when a verb was named
+
+    return parse_and_run(arguments)
+
+
+def _take_debug(arguments: list[str]) -> bool:
+    """Take `--debug` out wherever it stands: it is added after a failure, at the end of the line."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    if "--debug" not in arguments[:end]:
+        return False
+    arguments[:end] = [word for word in arguments[:end] if word != "--debug"]
+    return True

@@ -1,0 +1,56 @@
+"""`palate fit`: fit one model to a whole data set, and save it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from palate.cli.options import Json, Quiet, Sets, reads_data
+from palate.cli.show import print_json
+
+EXAMPLES = """
+palate fit movietweetings --model sar --out models/sar
+palate fit retail --model sar --set half_life_days=30 --set similarity=lift --out models/sar-30d
+palate fit ratings.csv --user userId --item movieId --value rating --time timestamp --model ease --out models/ease
+"""
+
+
+@reads_data
+def fit(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Name of a data set, or a file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the model is saved.")],
+    model: Annotated[
+        str, typer.Option("--model", "-m", metavar="NAME", help="random, popularity, sar or ease.")
+    ] = "sar",
+    sets: Sets = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    *,
+    reading: dict[str, Any],
+) -> None:
+    """Fit one model to all the data and save it in a folder.
+
+    For a comparison with a test set, write a plan and `palate run` it. Parameters are set with --set, and are listed
+    in docs/cli.md and in the model's own page.
+    """
+    from palate.cli.reading import load, parameters, quieten
+    from palate.models import registry
+
+    quieten(quiet)
+    learner = registry.create(model, **parameters(sets or []))
+    dataset = load(data, reading)
+    started = time.perf_counter()
+    fitted = learner.fit(dataset.interactions, catalogue=dataset.catalogue)
+    seconds = time.perf_counter() - started
+    fitted.save(out)
+    train = dataset.interactions
+    if as_json:
+        facts = {"users": train.n_users, "items": train.n_items, "interactions": len(train)}
+        print_json({"model": str(out), "name": model, "params": fitted.params(), **facts, "seconds": seconds})
+    elif not quiet:
+        counted = f"{len(train):,} events of {train.n_users:,} users and {train.n_items:,} items"
+        print(f"{model}: fitted to {counted} in {seconds:.1f} s, saved in {out}")
+        print(f"Next: palate recommend {out} --users {train.users.ids[0]}")

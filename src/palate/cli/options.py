@@ -1,0 +1,95 @@
+"""Options that several verbs share, written once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for programs.")]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no closing words.")]
+Sets: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set a parameter; may be given many times."),
+]
+Model: TypeAlias = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a saved model.")]
+K: TypeAlias = Annotated[int, typer.Option("--k", "-k", min=1, help="How many.")]
+Where: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--where", metavar="CONDITION", help='On the catalogue: "genre has Comedy and year >= 1990".'
+    ),
+]
+
+
+def _text(name: str, help_text: str, metavar: str = "COLUMN") -> Any:
+    return Annotated[str | None, typer.Option(f"--{name}", metavar=metavar, help=help_text)]
+
+
+def _flag(name: str, help_text: str) -> Any:
+    return Annotated[bool, typer.Option(f"--{name}", help=help_text)]
+
+
+_READING: dict[str, Any] = {
+    "user": _text("user", "Column of the users  [default: user]"),
+    "item": _text("item", "Column of the items  [default: item]"),
+    "value": _text("value", "Column of the ratings or amounts  [default: value, if there]"),
+    "time": _text("time", "Column of the times  [default: time, if there]"),
+    "event": _text("event", "Column of the event types  [default: event, if there]"),
+    "basket": _text("basket", "Column of the baskets  [default: basket, if there]"),
+    "time_unit": _text("time-unit", "Unit of numeric times: s, ms, us or ns  [default: s]", "UNIT"),
+    "items": _text("items", "File of the items, with a column named like the items' one.", "FILE"),
+    "format": _text(
+        "format", "csv, tsv, dat, parquet, jsonl, sequences or pairs  [default: by ending]", "NAME"
+    ),
+    "header": Annotated[
+        bool | None,
+        typer.Option(
+            "--header/--no-header", help="Whether the first line holds column names.", show_default=False
+        ),
+    ],
+    "separator": _text("separator", "What stands between two values, e.g. ';' or '::'.", "TEXT"),
+    "encoding": _text("encoding", "utf-8 or latin-1.", "NAME"),
+    "repeats": _text(
+        "repeats", "Repeated user-item pairs: keep, first, last or sum  [default: keep]", "POLICY"
+    ),
+    "min_user": Annotated[
+        int | None, typer.Option("--min-user", help="Leave out users with fewer items.", min=0)
+    ],
+    "min_item": Annotated[
+        int | None, typer.Option("--min-item", help="Leave out items with fewer users.", min=0)
+    ],
+    "drop_bad_rows": _flag("drop-bad-rows", "Leave bad rows out, and count them."),
+    "offline": _flag("offline", "Never use the network."),
+}
+
+
+def reads_data(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options that say how a file is read; it receives those given as the mapping `reading`."""
+    signature = inspect.signature(command, eval_str=True)
+    own = [parameter for parameter in signature.parameters.values() if parameter.name != "reading"]
+    shared = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=annotation,
+            default=False if name in ("drop_bad_rows", "offline") else None,
+        )
+        for name, annotation in _READING.items()
+    ]
+
+    def with_reading(**given: Any) -> None:
+        reading = {name: given.pop(name) for name in _READING}
+        command(
+            **given, reading={name: value for name, value in reading.items() if value not in (None, False)}
+        )
+
+    with_reading.__doc__ = command.__doc__
+    with_reading.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[*(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own), *shared]
+    )
+    with_reading.__annotations__ = {one.name: one.annotation for one in [*own, *shared]}
+    return with_reading

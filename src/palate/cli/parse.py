@@ -1,0 +1,114 @@
+"""From words to a verb's function: the typer application, and its complaints in Palate's form."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from palate.cli.endings import MISUSED, say
+from palate.cli.verbs import VERBS, module, version, with_headings
+from palate.errors import did_you_mean
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class _Command(TyperCommand):
+    def get_help(self, ctx: Any) -> str:
+        return with_headings(super().get_help(ctx))
+
+
+class _Group(TyperGroup):
+    def get_help(self, ctx: Any) -> str:
+        return with_headings(super().get_help(ctx))
+
+
+def application(verbs: Sequence[str] = tuple(VERBS)) -> typer.Typer:
+    """Return the typer application with the verbs asked for (default: all)."""
+    app = _typer()
+
+    @app.callback()
+    def palate(
+        show_version: bool = typer.Option(False, "--version", help="The version."),
+        debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+    ) -> None:
+        if show_version:
+            print(version())
+
+    for verb in verbs:
+        file = module(verb)
+        if hasattr(file, "SUB_VERBS"):
+            group = _typer()
+            group.callback()(lambda: None)
+            for name, (function, examples) in file.SUB_VERBS.items():
+                _add(group, name, function, examples)
+            app.add_typer(group, name=verb, help=VERBS[verb], cls=_Group, context_settings=_CONTEXT)
+        else:
+            _add(app, verb, getattr(file, verb), file.EXAMPLES)
+    return app
+
+
+def parse_and_run(arguments: Sequence[str]) -> int:
+    """Run the verb that the arguments name; return the exit code."""
+    completing = "_PALATE_COMPLETE" in os.environ or arguments[0] in (
+        "--install-completion",
+        "--show-completion",
+    )
+    verb = arguments[0]
+    if not completing and not verb.startswith("-") and verb not in VERBS:
+        say(f"there is no verb '{verb}'.{did_you_mean(verb, VERBS)} `palate --help` lists them.")
+        return MISUSED
+    command = typer.main.get_command(application(tuple(VERBS) if verb not in VERBS else (verb,)))
+    if completing:
+        command(list(arguments), prog_name="palate")
+    try:
+        with command.make_context("palate", list(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as leaving:
+        return int(leaving.exit_code)
+    except Exception as error:
+        if not hasattr(
+            error, "format_message"
+        ):  # typer's own complaints have it, wherever it keeps their class
+            raise
+        say(_complaint(error))
+        return int(getattr(error, "exit_code", MISUSED))
+    return 0
+
+
+def _typer() -> typer.Typer:
+    return typer.Typer(
+        cls=_Group,
+        no_args_is_help=True,
+        context_settings=_CONTEXT,
+        rich_markup_mode=None,  # plain help costs a third of the boxed one, and pipes well
+        pretty_exceptions_enable=False,
+    )
+
+
+def _add(app: typer.Typer, name: str, function: Any, examples: str) -> None:
+    epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples.strip().splitlines())
+    app.command(name, epilog=epilog, cls=_Command, context_settings=_CONTEXT)(function)
+
+
+def _complaint(error: Any) -> str:
+    """Say what typer refuses, in two lines: what is wrong, and where the help is."""
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return _lower(error.format_message())
+    path = context.command_path
+    if hasattr(error, "option_name") and hasattr(error, "possibilities"):
+        options = [
+            name for parameter in context.command.params for name in parameter.opts if name.startswith("--")
+        ]
+        message = f"{path} has no option {error.option_name}.{did_you_mean(error.option_name, options)}"
+    else:
+        message = _lower(error.format_message())
+    return f"{message}\n`{path} --help` shows the options and examples."
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,58 @@
+"""What verbs read: a data set by name or file, a saved model, and parameters from `--set`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from palate.errors import PlanError, SavedModelError
+
+if TYPE_CHECKING:
+    from palate.datasets import Dataset
+    from palate.models.base import Recommender
+
+
+def load(data: str, reading: dict[str, Any]) -> Dataset:
+    """Load a data set by name or file, read as the options given say."""
+    from palate import datasets
+
+    options = dict(reading)
+    if options.pop("drop_bad_rows", False):
+        options["bad_rows"] = "drop"
+    return datasets.load(data, **options)
+
+
+def model_at(folder: Path) -> Recommender:
+    """Load a saved model; say how one is made when there is none."""
+    from palate.models import registry
+
+    if not folder.exists():
+        raise SavedModelError(
+            f"{folder}: no saved model there. Make one: palate fit DATA --model sar --out {folder}"
+        )
+    return registry.load_model(folder)
+
+
+def parameters(sets: Sequence[str]) -> dict[str, Any]:
+    """Return what `--set key=value ...` gives: values as TOML writes them, a bare word being text.
+
+    >>> parameters(["l2=250", "similarity=lift", "normalise=true"])
+    {'l2': 250, 'similarity': 'lift', 'normalise': True}
+    """
+    from palate.experiment.toml import set_value
+
+    given: dict[str, Any] = {}
+    for one in sets:
+        key, equals, _ = one.partition("=")
+        if not equals or not key.strip() or "." in key:
+            raise PlanError(f"--set '{one}': expected KEY=VALUE, such as half_life_days=30.")
+        set_value(given, one)
+    return given
+
+
+def quieten(quiet: bool) -> None:
+    """Keep progress bars off for the rest of the process, when asked."""
+    if quiet:
+        os.environ["PALATE_PROGRESS"] = "0"
