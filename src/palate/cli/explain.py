@@ -25,6 +25,7 @@ palate explain models/sar --history "Inception (2010)" --item 0133093 --json
 
 def explain(
     model: Model,
+    *,
     item: Annotated[str, typer.Option("--item", "-i", metavar="ITEM", help="The item: an id or a name.")],
     user: Annotated[
         str | None, typer.Option("--user", "-u", metavar="ID", help="A user the model knows.")
@@ -37,7 +38,7 @@ def explain(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show how much each past item adds to the score of an item; baseline and contributions sum to the score."""
+    """Show what each past item adds to the score of an item: baseline and contributions sum to the score."""
     from palate.cli.ids import item_ids, title, user_ids
     from palate.cli.reading import model_at
 

@@ -14,13 +14,14 @@ from palate.cli.show import print_json
 EXAMPLES = """
 palate fit movietweetings --model sar --out models/sar
 palate fit retail --model sar --set half_life_days=30 --set similarity=lift --out models/sar-30d
-palate fit ratings.csv --user userId --item movieId --value rating --time timestamp --model ease --out models/ease
+palate fit ratings.csv --user userId --item movieId --value rating --model ease --out models/ease
 """
 
 
 @reads_data
 def fit(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Name of a data set, or a file.")],
+    *,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the model is saved.")],
     model: Annotated[
         str, typer.Option("--model", "-m", metavar="NAME", help="random, popularity, sar or ease.")
@@ -28,13 +29,11 @@ def fit(
     sets: Sets = None,
     as_json: Json = False,
     quiet: Quiet = False,
-    *,
     reading: dict[str, Any],
 ) -> None:
     """Fit one model to all the data and save it in a folder.
 
-    For a comparison with a test set, write a plan and `palate run` it. Parameters are set with --set, and are listed
-    in docs/cli.md and in the model's own page.
+    For a comparison with a test set, write a plan and `palate run` it. docs/cli.md lists what --set can set.
     """
     from palate.cli.reading import load, parameters, quieten
     from palate.models import registry

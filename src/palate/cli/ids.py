@@ -36,7 +36,7 @@ def user_ids(given: str, users: Vocabulary, option: str = "--users") -> list[Id]
 
 
 def item_ids(given: str, items: Vocabulary, catalogue: Catalogue | None, option: str = "--items") -> list[Id]:
-    """Return the items an option names, by id, or by title where the catalogue has exactly one item so named."""
+    """Return the items an option names, by id, or by a title that the catalogue gives to one item."""
     return [_item(word, items, catalogue) for word in words(given, option)]
 
 
@@ -77,7 +77,8 @@ def _as_id(word: str, vocabulary: Vocabulary, kind: str) -> Id:
         return word
     if not _is_whole(word):
         raise UnknownId(
-            f"{kind} '{word[:60]}' is unknown: the model's {kind} ids are whole numbers, such as {_sample(vocabulary)}."
+            f"{kind} '{word[:60]}' is unknown: the model's {kind} ids are whole numbers,"
+            f" such as {vocabulary.ids[0]}."
         )
     return int(word)
 
@@ -88,10 +89,6 @@ def _whole_numbers(vocabulary: Vocabulary) -> bool:
 
 def _is_whole(word: str) -> bool:
     return word.lstrip("-").isdecimal()
-
-
-def _sample(vocabulary: Vocabulary) -> str:
-    return str(vocabulary.ids[0])
 
 
 def _lines(path: Path, option: str) -> list[str]:

@@ -68,7 +68,7 @@ _READING: dict[str, Any] = {
 
 
 def reads_data(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb the options that say how a file is read; it receives those given as the mapping `reading`."""
+    """Give a verb the options that say how a file is read; those given reach it as the mapping `reading`."""
     signature = inspect.signature(command, eval_str=True)
     own = [parameter for parameter in signature.parameters.values() if parameter.name != "reading"]
     shared = [

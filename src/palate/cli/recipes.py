@@ -21,14 +21,14 @@ def recipes(
     as_json: Json = False,
 ) -> None:
     """List the plans that ship with Palate, or print one as TOML, ready to be changed and run."""
-    from palate.experiment import plan
+    from palate.experiment import recipes as shipped
 
     if name is not None:
-        text = plan.recipe(name)
+        text = shipped.text(name)
         print_json({"name": name, "toml": text}) if as_json else print(text.rstrip())
         return
-    known = plan.recipes()
+    known = [(one, shipped.summary(one)) for one in shipped.names()]
     if as_json:
-        print_json([{"name": one, "about": about} for one, about in known.items()])
+        print_json([{"name": one, "summary": summary} for one, summary in known])
     else:
-        print_table(("recipe", "what it shows"), known.items())
+        print_table(("recipe", "what it shows"), known)

@@ -29,6 +29,7 @@ _USERS_SHOWN = 20
 
 def recommend(
     model: Model,
+    *,
     users: Annotated[
         str | None,
         typer.Option("--users", "-u", metavar="IDS", help="Users: 1,2,3 or @FILE with one a line."),

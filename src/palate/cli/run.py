@@ -20,6 +20,7 @@ def run(
     plan: Annotated[
         str, typer.Argument(metavar="PLAN", help="A plan file (TOML), or a name from `palate recipes`.")
     ],
+    *,
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change the plan; may be given many times."),

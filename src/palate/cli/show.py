@@ -1,4 +1,4 @@
-"""What a verb puts on stdout: aligned tables for people, JSON for programs, files written whole or not at all."""
+"""What a verb puts on stdout: aligned tables for people, JSON for programs, files whole or not at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def print_json(value: Any) -> None:
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under headers: numbers to the right, words to the left, cut to the terminal where there is one."""
+    """Print rows under headers: numbers to the right, words to the left, cut to the terminal's width."""
     cells = [[shown(value) for value in row] for row in rows]
     values = [[str(header) for header in headers], *cells]
     widths = [max(map(_width, column)) for column in zip(*values, strict=True)]

@@ -19,6 +19,7 @@ palate similar models/sar --items 0133093,1375666 --json
 
 def similar(
     model: Model,
+    *,
     items: Annotated[str, typer.Option("--items", "-i", metavar="ITEMS", help="Ids, names, or @FILE.")],
     k: K = 10,
     out: Annotated[

@@ -1,4 +1,4 @@
-"""How text is shown: bold and faint on a terminal that has them, plain everywhere else (`NO_COLOR`, pipes, files)."""
+"""How text is shown: bold and faint where a terminal has them, plain elsewhere (`NO_COLOR`, pipes, files)."""
 
 from __future__ import annotations
 
