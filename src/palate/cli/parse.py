@@ -101,13 +101,18 @@ def _complaint(error: Any) -> str:
         return _lower(error.format_message())
     path = context.command_path
     if hasattr(error, "option_name") and hasattr(error, "possibilities"):
-        options = [
-            name for parameter in context.command.params for name in parameter.opts if name.startswith("--")
-        ]
-        message = f"{path} has no option {error.option_name}.{did_you_mean(error.option_name, options)}"
+        message = (
+            f"{path.partition(' ')[2]} has no option {error.option_name}.{_near(error.option_name, context)}"
+        )
     else:
         message = _lower(error.format_message())
     return f"{message}\n`{path} --help` shows the options and examples."
+
+
+def _near(given: str, context: Any) -> str:
+    names = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
+    longer = [name for name in names if name.startswith(given)]
+    return did_you_mean(longer[0] if len(longer) == 1 else given, names)
 
 
 def _lower(message: str) -> str:

@@ -1,0 +1,46 @@
+"""The command line called in this process, on data that ships with Palate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from palate.cli import main
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def palate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
+    """Call `palate WORDS...` and get its exit code, stdout and stderr."""
+    monkeypatch.delenv("PALATE_DATA", raising=False)
+
+    def call(*words: object) -> Answer:
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        said = capsys.readouterr()
+        return Answer(code, said.out, said.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def sar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved SAR of the small MovieTweetings, which has titles and text ids."""
+    folder = tmp_path_factory.mktemp("models") / "sar"
+    assert main(["fit", "movietweetings-10k", "--model", "sar", "--out", str(folder), "--quiet"]) == 0
+    return folder
