@@ -50,7 +50,8 @@ def ending(command: Callable[[], int], *, debug: bool = False) -> int:
     except MemoryError as error:
         return _failed(error, _memory_message(), FAILED, debug)
     except Exception as error:
-        message = f"{type(error).__name__}: {error}\nThis is a fault in Palate; --debug shows where."
+        first = str(error).partition("\n")[0]
+        message = f"{type(error).__name__}: {first}\nThis is a fault in Palate; --debug shows where."
         return _failed(error, message, FAILED, debug)
 
 

@@ -42,6 +42,9 @@ def evaluate(
     metrics: Annotated[
         str | None, typer.Option("--metrics", metavar="NAMES", help="With commas between: ndcg,map,recall")
     ] = None,
+    relevant_from: Annotated[
+        float | None, typer.Option("--relevant-from", help="Rows of the truth count from this value on.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Score recommendations against the truth, with a 95 % interval by user.
@@ -52,59 +55,70 @@ def evaluate(
 
     if truth is None:
         raise PlanError("evaluate: give --truth FILE, what the users really chose (columns user, item).")
-    if (model is None) == (run is None):
-        raise PlanError(
-            "evaluate: give --run FILE (columns user, item, score), or a saved MODEL, and not both."
-        )
     cutoffs = tuple(sorted(set(k or [10])))
-    chosen = read(truth, ("user", "item"))
+    chosen = _read(truth)
     if run is not None and model is None:
-        given = read(run, ("user", "item", "score"))
+        given = _read(run)
     elif model is not None and run is None:
-        given = _recommended(model, chosen, cutoffs)
+        given = _recommended(model, chosen, max(cutoffs))
     else:
         raise PlanError("evaluate: give --run FILE (columns user, item, score), or a saved MODEL, not both.")
-    seen = read(train, ("user", "item")) if train is not None else None
-    names = tuple(metrics.split(",")) if metrics else default_metrics(with_train=seen is not None)
-    found = evaluate_tables(given, chosen, k=cutoffs, metrics=names, train=seen)
+    tables = _of_one_kind([given, chosen, *([_read(train)] if train is not None else [])])
+    found = evaluate_tables(
+        tables[0],
+        tables[1],
+        k=cutoffs,
+        metrics=[one.strip() for one in metrics.split(",")]
+        if metrics
+        else _default(with_train=train is not None),
+        train=tables[2] if train is not None else None,
+        relevant_from=relevant_from,
+    )
     if as_json:
-        print_json({"metrics": {key: _measured(one) for key, one in found.items()}})
+        print_json({"metrics": {key: _measured(one) for key, one in found.items()}, "notes": found.notes})
         return
-    users = chosen["user"].n_unique()
     print_table(
         ("metric", "mean", "95 % from", "to"),
         ((key, float(one.mean), *(one.ci95 or ("", ""))) for key, one in found.items()),
     )
-    print(f"\n{users:,} users with truth; one without recommendations counts as zero.")
+    for note in [f"{chosen['user'].n_unique():,} users in the truth.", *found.notes]:
+        print(note)
 
 
-def default_metrics(*, with_train: bool) -> tuple[str, ...]:
+def _default(*, with_train: bool) -> tuple[str, ...]:
     """Return the metrics that the files given allow."""
     from palate.evaluation.keys import AT_K, BEYOND
 
-    return (*AT_K, *BEYOND) if with_train else AT_K
+    return (*AT_K, "r_precision", *BEYOND) if with_train else (*AT_K, "r_precision")
 
 
-def read(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
-    """Read a table of any format, and check that its columns are there."""
+def _read(path: Path) -> pl.DataFrame:
+    """Read a table of any format that has the columns user and item."""
     from palate.datasets import files
 
-    table = files.read(path)
-    for column in columns:
+    table = files.read(path, ids=("user", "item")).frame
+    for column in ("user", "item"):
         if column not in table.columns:
             hint = did_you_mean(column, table.columns)
-            expected = ", ".join(columns)
-            raise DataError(
-                f"{path}: no column '{column}' (expected {expected}; found {listing(table.columns)}).{hint}"
-            )
+            raise DataError(f"{path}: no column '{column}'; its columns are {listing(table.columns)}.{hint}")
     return table
 
 
-def _recommended(folder: Path, truth: pl.DataFrame, cutoffs: tuple[int, ...]) -> pl.DataFrame:
+def _of_one_kind(tables: list[pl.DataFrame]) -> list[pl.DataFrame]:
+    """Take ids as text in every table where one has text: 7 in one file is the 7 beside 007 in another."""
+    import polars as pl
+
+    for column in ("user", "item"):
+        if len({table[column].dtype for table in tables}) > 1:
+            tables = [table.with_columns(pl.col(column).cast(pl.String)) for table in tables]
+    return tables
+
+
+def _recommended(folder: Path, truth: pl.DataFrame, k: int) -> pl.DataFrame:
     from palate.cli.reading import model_at
 
     model = model_at(folder)
-    return model.recommend(users=truth["user"].unique(maintain_order=True), k=max(cutoffs), unknown="skip")
+    return model.recommend(users=truth["user"].unique(maintain_order=True), k=k, unknown="skip")
 
 
 def _measured(one: Any) -> dict[str, Any]:

@@ -35,14 +35,13 @@ def fit(
 
     For a comparison with a test set, write a plan and `palate run` it. docs/cli.md lists what --set can set.
     """
-    from palate.cli.reading import load, parameters, quieten
-    from palate.models import registry
+    from palate.cli.reading import learner, load, quieten
 
     quieten(quiet)
-    learner = registry.create(model, **parameters(sets or []))
+    unfitted = learner(model, sets or [])
     dataset = load(data, reading)
     started = time.perf_counter()
-    fitted = learner.fit(dataset.interactions, catalogue=dataset.catalogue)
+    fitted = unfitted.fit(dataset.interactions, catalogue=dataset.catalogue)
     seconds = time.perf_counter() - started
     fitted.save(out)
     train = dataset.interactions
