@@ -47,7 +47,7 @@ def list_sets(as_json: Json = False) -> None:
 
 
 def get(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names from `palate data list`.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names from `palate data list`.")],
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -23,7 +23,7 @@ palate evaluate models/sar --truth truth.csv --k 10
 
 def evaluate(
     model: Annotated[
-        Path | None, typer.Argument(metavar="[MODEL]", help="A saved model, to make the recommendations now.")
+        Path | None, typer.Argument(metavar="MODEL", help="A saved model, to make the recommendations now.")
     ] = None,
     *,
     run: Annotated[
@@ -37,13 +37,15 @@ def evaluate(
         typer.Option("--train", metavar="FILE", help="Training rows, for novelty, coverage and their kin."),
     ] = None,
     k: Annotated[
-        list[int] | None, typer.Option("--k", "-k", min=1, help="Cut-off; may be repeated  [default: 10]")
+        list[int] | None,
+        typer.Option("--k", "-k", metavar="N", min=1, help="Cut-off; may be repeated  [default: 10]"),
     ] = None,
     metrics: Annotated[
         str | None, typer.Option("--metrics", metavar="NAMES", help="With commas between: ndcg,map,recall")
     ] = None,
     relevant_from: Annotated[
-        float | None, typer.Option("--relevant-from", help="Rows of the truth count from this value on.")
+        float | None,
+        typer.Option("--relevant-from", metavar="VALUE", help="Rows of the truth count from this value on."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -34,7 +34,7 @@ def explain(
         str | None, typer.Option("--history", metavar="ITEMS", help="Items of a new user, ids or names.")
     ] = None,
     k: Annotated[
-        int | None, typer.Option("--k", "-k", min=1, help="How many reasons  [default: all]")
+        int | None, typer.Option("--k", "-k", metavar="N", min=1, help="How many reasons  [default: all]")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -16,7 +16,7 @@ Sets: TypeAlias = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Set a parameter; may be given many times."),
 ]
 Model: TypeAlias = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a saved model.")]
-K: TypeAlias = Annotated[int, typer.Option("--k", "-k", min=1, help="How many.")]
+K: TypeAlias = Annotated[int, typer.Option("--k", "-k", metavar="N", min=1, help="How many.")]
 Where: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -33,7 +33,7 @@ def _flag(name: str, help_text: str) -> Any:
     return Annotated[bool, typer.Option(f"--{name}", help=help_text)]
 
 
-_READING: dict[str, Any] = {
+READING: dict[str, Any] = {
     "user": _text("user", "Column of the users  [default: user]"),
     "item": _text("item", "Column of the items  [default: item]"),
     "value": _text("value", "Column of the ratings or amounts  [default: value, if there]"),
@@ -57,10 +57,10 @@ _READING: dict[str, Any] = {
         "repeats", "Repeated user-item pairs: keep, first, last or sum  [default: keep]", "POLICY"
     ),
     "min_user": Annotated[
-        int | None, typer.Option("--min-user", help="Leave out users with fewer items.", min=0)
+        int | None, typer.Option("--min-user", metavar="N", help="Leave out users with fewer items.", min=0)
     ],
     "min_item": Annotated[
-        int | None, typer.Option("--min-item", help="Leave out items with fewer users.", min=0)
+        int | None, typer.Option("--min-item", metavar="N", help="Leave out items with fewer users.", min=0)
     ],
     "drop_bad_rows": _flag("drop-bad-rows", "Leave bad rows out, and count them."),
     "offline": _flag("offline", "Never use the network."),
@@ -78,11 +78,11 @@ def reads_data(command: Callable[..., None]) -> Callable[..., None]:
             annotation=annotation,
             default=False if name in ("drop_bad_rows", "offline") else None,
         )
-        for name, annotation in _READING.items()
+        for name, annotation in READING.items()
     ]
 
     def with_reading(**given: Any) -> None:
-        reading = {name: given.pop(name) for name in _READING}
+        reading = {name: given.pop(name) for name in READING}
         command(
             **given, reading={name: value for name, value in reading.items() if value not in (None, False)}
         )

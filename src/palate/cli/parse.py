@@ -17,6 +17,10 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 class _Command(TyperCommand):
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples as they stand; typer would fill them into a paragraph."""
+        formatter.write(f"\nExamples:\n{self.epilog}\n")
+
     def get_help(self, ctx: Any) -> str:
         return with_headings(super().get_help(ctx))
 
@@ -90,7 +94,7 @@ def _typer() -> typer.Typer:
 
 
 def _add(app: typer.Typer, name: str, function: Any, examples: str) -> None:
-    epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples.strip().splitlines())
+    epilog = "\n".join(f"  {line}" for line in examples.strip().splitlines())
     app.command(name, epilog=epilog, cls=_Command, context_settings=_CONTEXT)(function)
 
 

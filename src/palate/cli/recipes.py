@@ -17,7 +17,7 @@ palate recipes quickstart > my-plan.toml
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The recipe to print.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The recipe to print.")] = None,
     as_json: Json = False,
 ) -> None:
     """List the plans that ship with Palate, or print one as TOML, ready to be changed and run."""
