@@ -1,11 +1,12 @@
-"""What the benchmarks share: a clock, peak memory, the machine in words, child processes, one result file each.
+"""What the benchmarks share: a clock, peak memory, the machine in words, child processes, result files.
 
-Every measured run is a process of its own with one thread unless it says otherwise. Results never hold a path.
+Every measured run is a process of its own, with one thread unless it says otherwise. Results hold no path.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gzip
 import json
 import os
@@ -23,12 +24,12 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
-THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+LIBRARIES = ("NUMBA_NUM", "OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "POLARS_MAX")
 QUIET = 1.3
 
 
 class Clock:
-    """`with Clock() as clock: ...` then `clock.wall` and `clock.cpu` (all threads of this process), in seconds."""
+    """`with Clock() as clock: ...`, then `clock.wall` and `clock.cpu` (all threads) in seconds."""
 
     def __enter__(self) -> Self:
         self._wall, self._cpu = time.perf_counter(), time.process_time()
@@ -43,13 +44,11 @@ class Clock:
 
 
 class Peak:
-    """Highest resident memory inside a `with` block, in MB. Linux resets the mark; elsewhere it is the process's."""
+    """Highest resident memory inside a `with` block, in MB. Where Linux cannot reset it: the process's."""
 
     def __enter__(self) -> Self:
-        try:
+        with contextlib.suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")
-        except OSError:
-            pass  # no such switch on this system: the mark then covers the whole process, never less
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -72,13 +71,18 @@ def process_peak() -> int:
 
 def one_thread(threads: int = 1) -> dict[str, str]:
     """The environment of a measured process."""
-    return os.environ | dict.fromkeys(THREADS, str(threads)) | {"OMP_WAIT_POLICY": "passive"}
+    return (
+        os.environ
+        | {f"{library}_THREADS": str(threads) for library in LIBRARIES}
+        | {"OMP_WAIT_POLICY": "passive"}
+    )
 
 
 def child(command: Sequence[str | Path], *, threads: int = 1, **environment: str) -> dict[str, Any]:
     """Run a measured process; its last line of output is its JSON."""
+    whole = one_thread(threads) | environment
     done = subprocess.run(
-        [str(part) for part in command], env=one_thread(threads) | environment, capture_output=True, text=True
+        [str(part) for part in command], env=whole, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise SystemExit(f"{Path(command[1]).name} failed:\n{done.stderr[-3000:]}")
@@ -94,7 +98,7 @@ def peer(folder: Path, name: str, script: str, *arguments: object, threads: int 
     """Run `peers/SCRIPT` with the Python of the peer's own environment (made by peers/make_envs.py)."""
     python = folder / name / "bin" / "python"
     if not python.exists():
-        raise SystemExit(f"No environment '{name}' in {folder}. Make it: python benchmarks/peers/make_envs.py {folder} {name}")
+        raise SystemExit(f"No environment '{name}'. Make it: benchmarks/peers/make_envs.py {folder} {name}")
     return child([python, HERE / "peers" / script, *map(str, arguments)], threads=threads)
 
 
@@ -116,7 +120,8 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
 
 
 def versions(*names: str) -> dict[str, str]:
@@ -145,8 +150,8 @@ def write(name: str, result: dict[str, Any], out: Path = RESULTS) -> Path:
     """Write `NAME.json` with the date and the machine."""
     out.mkdir(parents=True, exist_ok=True)
     file = out / f"{name}.json"
-    whole = {"benchmark": name, "date": time.strftime("%Y-%m-%d", time.gmtime()), "machine": machine(), **result}
-    file.write_text(json.dumps(whole, indent=1) + "\n")
+    head = {"benchmark": name, "date": time.strftime("%Y-%m-%d", time.gmtime()), "machine": machine()}
+    file.write_text(json.dumps(head | result, indent=1) + "\n")
     say(f"wrote {file.name}")
     return file
 
@@ -154,17 +159,18 @@ def write(name: str, result: dict[str, Any], out: Path = RESULTS) -> Path:
 def arguments(description: str | None) -> argparse.ArgumentParser:
     """The options every benchmark has."""
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("PALATE_DATA", "data")), help="folder of MovieLens folders")
-    parser.add_argument("--peers", type=Path, default=Path(os.environ.get("PALATE_PEERS", "peers")), help="folder of the peers' environments")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the result file goes")
+    data, peers = (Path(os.environ.get(f"PALATE_{name.upper()}", name)) for name in ("data", "peers"))
+    parser.add_argument("--data", type=Path, default=data, help="folder of MovieLens folders")
+    parser.add_argument("--peers", type=Path, default=peers, help="folder of the peers' environments")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the result file")
     return parser
 
 
 def movielens(data: Path, size: str) -> dict[str, np.ndarray]:
     """MovieLens `100k` or `1m` in file order, as arrays user, item, value, time.
 
-    For 1m it also takes `ratings_ordered.tsv.gz` (user, movie, rating, ..., rank in time inside the user): the rank
-    then stands for the time, which makes a decay of days negligible for every library alike.
+    For 1m it also takes `ratings_ordered.tsv.gz` (user, movie, rating, ..., rank in time inside the user):
+    the rank then stands for the time, which makes a decay of days negligible for every library alike.
     """
     if size == "100k":
         table = np.loadtxt(data / "ml-100k" / "u.data", dtype=np.int64)
@@ -174,5 +180,7 @@ def movielens(data: Path, size: str) -> dict[str, np.ndarray]:
     else:
         with gzip.open(data / "ml-1m" / "ratings_ordered.tsv.gz", "rt") as lines:
             next(lines)
-            table = np.array([[row[0], row[1], row[2], row[-1]] for row in (line.split("\t") for line in lines)], np.int64)
-    return {"user": table[:, 0], "item": table[:, 1], "value": table[:, 2].astype(np.float64), "time": table[:, 3]}
+            fields = (line.split("\t") for line in lines)
+            table = np.array([[row[0], row[1], row[2], row[-1]] for row in fields], dtype=np.int64)
+    user, item, value, time_of = table.T
+    return {"user": user, "item": item, "value": value.astype(np.float64), "time": time_of}

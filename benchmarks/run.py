@@ -1,0 +1,63 @@
+"""Run every benchmark, one after the other, each in a process of its own.
+
+    python benchmarks/run.py [--data FOLDER] [--peers FOLDER] [--out FOLDER] [NAME ...]
+
+What needs data or peers that are not there is left out and named.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import common
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A script below this folder, and what it cannot do without."""
+
+    script: str
+    data: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
+
+    def missing(self, data: Path, peers: Path) -> list[str]:
+        wanted = [(data, name) for name in self.data] + [(peers, name) for name in self.peers]
+        return [name for folder, name in wanted if not (folder / name).is_dir()]
+
+
+BENCHMARKS = {
+    "startup": Benchmark("demo/startup.py"),
+    "limits": Benchmark("kernels/limits.py"),
+    "sar-parity": Benchmark("sar/parity.py", data=("ml-100k",), peers=("reco",)),
+    "sar-speed-1m": Benchmark("sar/speed_1m.py", data=("ml-1m",), peers=("reco", "implicit")),
+    "sar-scale-20m": Benchmark("sar/scale_20m.py"),
+}
+
+
+def main() -> None:
+    parser = common.arguments(__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: {' '.join(BENCHMARKS)}")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(BENCHMARKS):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    common.warn_when_busy()
+    folders = {"data": options.data, "peers": options.peers, "out": options.out}
+    failed = []
+    for name in options.names or BENCHMARKS:
+        benchmark = BENCHMARKS[name]
+        if missing := benchmark.missing(options.data, options.peers):
+            common.say(f"{name}: left out, {', '.join(missing)} not found; see benchmarks/README.md")
+            continue
+        common.say(f"== {name}")
+        given = [part for option, folder in folders.items() for part in (f"--{option}", str(folder))]
+        done = subprocess.run([sys.executable, common.HERE / benchmark.script, *given], check=False)
+        failed += [name] * bool(done.returncode)
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
