@@ -7,13 +7,14 @@ scores and top-10 for five similarities, decay off and on (half life 30 days), i
 
 * similarity: largest difference, 1e-10;
 * scores of every user and item without normalisation: relative difference, 1e-8;
-* top-10 of unseen items, with and without normalisation, up to ties: at each rank our item has, by the peer's
-  own scores, the score that the peer's item has;
+* top-10 of unseen items, with and without normalisation, up to ties: at each rank our item has, by the
+  peer's own scores, the score that the peer's item has;
 * the metrics of its quick start and of its deep dive (jaccard, 30 days) against the published figures.
 
-These two differ by the order of the rows before the seed. The quick start reads the file as it is. The deep dive
-joins the titles, and the join of that day's pandas (before 2.2) returned the rows grouped by item, items in order
-of first appearance: in that order, the same splitter and seed give its figures to the last published digit.
+These two differ by the order of the rows before the seed. The quick start reads the file as it is. The deep
+dive joins the titles, and the join of that day's pandas (before 2.2) returned the rows grouped by item,
+items in order of first appearance: in that order, the same splitter and seed give its figures to the last
+published digit.
 """
 
 from __future__ import annotations

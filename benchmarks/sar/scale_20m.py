@@ -2,9 +2,9 @@
 
     python benchmarks/sar/scale_20m.py [--shares 0.1,0.25,0.5,1] [--threads 1]
 
-Each size and setting is a process of its own: read the table into `Interactions`, fit (jaccard, float32), recommend
-ten unseen items to every user; once with the dense similarity, once with 200 neighbours. Peaks are of resident
-memory inside each step. Writes sar-scale-20m.json and the chart sar-scale-20m.svg.
+Each size and setting is a process of its own: read the table into `Interactions`, fit (jaccard, float32),
+recommend ten unseen items to every user; once with the dense similarity, once with 200 neighbours. Peaks
+are of resident memory inside each step. Writes sar-scale-20m.json and the chart sar-scale-20m.svg.
 """
 
 from __future__ import annotations

@@ -2,12 +2,15 @@
 
     python benchmarks/sar/speed_1m.py --data FOLDER --peers FOLDER
 
-Every run is a process of its own; peers and Palate take turns, three rounds; each process measures twice and the
-second measure counts (the first, which pays for loading compiled code, is in the file). Medians over the rounds.
+Every run is a process of its own; peers and Palate take turns, three rounds; each process measures twice
+and the second measure counts (the first, which pays for loading compiled code, is in the file). Medians
+over the rounds.
 
-* Against recommenders: its split (stratified 0.75, seed 42), jaccard, half life 30 days, normalised; fit on a
-  table, recommend ten unseen items to every user as a table. Ours includes making `Interactions` of the table.
-* Against implicit: cosine, 20 neighbours, all rows; sparse matrix and `Interactions` made before the clock starts.
+* Against recommenders: its split (stratified 0.75, seed 42), jaccard, half life 30 days, normalised; fit on
+  a table, recommend ten unseen items to every user as a table. Ours includes making `Interactions` of the
+  table.
+* Against implicit: cosine, 20 neighbours, all rows; sparse matrix and `Interactions` made before the clock
+  starts.
 * Two threads against one, wall seconds.
 """
 

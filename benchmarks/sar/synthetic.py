@@ -1,8 +1,9 @@
 """A world of the size and shape of MovieLens-20M from a seed: 138,493 users, 26,744 items, 20,000,263 rows.
 
-How long a user's history is follows 20 plus a log-normal, taken at its quantiles, so that the row count is exact
-and the sum of squared lengths (what co-occurrence costs) is 6.0e9 at full size. How popular an item is follows a
-Zipf-Mandelbrot law. Pairs are distinct. Nothing else is true of it: it serves speed and memory, not accuracy.
+How long a user's history is follows 20 plus a log-normal, taken at its quantiles, so that the row count is
+exact and the sum of squared lengths (what co-occurrence costs) is 6.0e9 at full size. How popular an item
+is follows a Zipf-Mandelbrot law. Pairs are distinct. Nothing else is true of it: it serves speed and
+memory, not accuracy.
 """
 
 from __future__ import annotations
