@@ -54,6 +54,7 @@ class Difference(_Part):
     p: Number
     p_holm: Number
     method: str
+    n: int = 0
 
     def significant(self, level: float = 0.05) -> bool:
         """Whether the difference is more than luck at `level` after Holm's correction."""

@@ -1,0 +1,135 @@
+"""What other files must answer for in a plan: labels, paths, parameters of splits and models, metrics."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from palate.errors import PlanError, did_you_mean
+from palate.experiment.complaint import complaint, expected
+
+if TYPE_CHECKING:
+    from palate.models.base import Recommender
+
+SPLITS = {
+    "random": "random",
+    "stratified": "stratified",
+    "chronological": "chronological",
+    "last-out": "last_out",
+    "time": "by_time",
+    "new-users": "new_users",
+    "given": "given",
+}
+"""Method in a plan -> function of `palate.split`."""
+
+
+def give_labels(content: dict[str, Any], source: str) -> None:
+    """Label each model by its name where it has no label; two of one label are refused."""
+    models = content.get("models", [])
+    rows = [row for row in models if isinstance(row, dict)] if isinstance(models, list) else []
+    for row in rows:
+        if "name" in row:
+            row.setdefault("label", row["name"])
+    for label, times in Counter(str(row.get("label")) for row in rows if "label" in row).items():
+        if times > 1:
+            raise PlanError(
+                f"{source}: {times} models are labelled '{label}'. "
+                f'Give one of them another label, such as label = "{label}-2".'
+            )
+
+
+def give_folder(content: dict[str, Any], folder: Path | None) -> None:
+    """Make relative paths absolute: in the plan's folder where the file is there, else in the current one."""
+
+    def found(path: object) -> object:
+        for base in (folder, Path.cwd()):
+            if isinstance(path, str) and base is not None and (base / path).exists():
+                return str((base / path).resolve())
+        return path
+
+    places = [("data", "path"), ("data", "items")]
+    if isinstance(content.get("split"), dict) and content["split"].get("method") == "given":
+        places += [("split", "test"), ("split", "valid")]
+    for section, key in places:
+        if isinstance(content.get(section), dict) and key in content[section]:
+            content[section][key] = found(content[section][key])
+    candidates = content["evaluate"].get("candidates") if isinstance(content.get("evaluate"), dict) else None
+    if isinstance(candidates, dict) and "file" in candidates:
+        candidates["file"] = found(candidates["file"])
+
+
+def split_params(method: str, params: dict[str, Any], source: str = "plan") -> dict[str, Any]:
+    """Return every parameter of a split method, defaults filled in. Raises PlanError."""
+    if method not in SPLITS:
+        raise PlanError(
+            f"{source}: [split] has no method '{method}'.{did_you_mean(method, SPLITS)} "
+            f"Methods: {', '.join(SPLITS)}."
+        )
+    known = _signature(method)
+    for key in params:
+        if key not in known:
+            raise PlanError(
+                f"{source}: [split] method '{method}' has no parameter '{key}'."
+                f"{did_you_mean(key, known)} It has: {', '.join(known)}."
+            )
+    full: dict[str, Any] = {}
+    for key, (hint, default) in known.items():
+        if key not in params and default is inspect.Parameter.empty:
+            raise PlanError(f"{source}: [split] method '{method}' needs the parameter '{key}'.")
+        try:
+            checked = TypeAdapter(hint, config=ConfigDict(strict=True)).validate_python(
+                params.get(key, default)
+            )
+        except ValidationError as error:
+            fault = dict(error.errors()[-1])
+            raise PlanError(
+                f"{source}: [split] {key} = {params[key]!r} is not what was expected: "
+                f"{expected(fault, params[key])}."
+            ) from None
+        if checked is not None:
+            full[key] = checked
+    return full
+
+
+def _signature(method: str) -> dict[str, tuple[Any, Any]]:
+    """Return name -> (type, default) of a split's parameters; in a plan `given` takes files."""
+    if method == "given":
+        return {"test": (str, inspect.Parameter.empty), "valid": (str | None, None)}
+    from palate import split
+
+    function = getattr(split, SPLITS[method])
+    hints = typing.get_type_hints(function)
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    return {
+        parameter.name: (hints.get(parameter.name, object), parameter.default) for parameter in parameters
+    }
+
+
+def create_model(name: str, params: dict[str, Any], label: str, source: str = "plan") -> Recommender:
+    """Make the unfitted model of a `[[models]]` section. Raises PlanError naming it."""
+    from palate.models import registry
+
+    place = f"{source}: [[models]] {label}"
+    try:
+        return registry.create(name, **params)
+    except ValidationError as error:
+        kind = registry.get(name)
+        said = complaint(error, kind, params, place=name, what="parameter")
+        raise PlanError(f"{place}: {said}") from None
+    except PlanError as error:
+        raise PlanError(f"{place}: {error}") from None
+
+
+def check_metrics(metrics: list[str], k: list[int], source: str = "plan") -> tuple[str, ...]:
+    """Return the metric keys of a plan. Raises PlanError for a metric that evaluation does not know."""
+    from palate.evaluation.keys import wanted
+
+    try:
+        return wanted(metrics, k).keys
+    except PlanError as error:
+        raise PlanError(f"{source}: [evaluate] {error}") from None

@@ -1,0 +1,111 @@
+"""A failed check of a plan, said in one line: the section, the key, what was given and what was expected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from palate.errors import did_you_mean, listing
+
+_EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "string": "a text",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "a section",
+    "model": "a section",
+    "tuple": "a list",
+}
+
+
+def complaint(
+    error: ValidationError,
+    schema: type[BaseModel],
+    content: dict[str, Any],
+    *,
+    place: str = "",
+    what: str = "",
+) -> str:
+    """Say the first fault of `content` that `schema` found.
+
+    A misspelt key comes first, since what a plan lacks is often what was misspelt. `place` and `what` name
+    the section and its keys where `content` is one section, such as the parameters of a model.
+    """
+    faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+    first = faults[0]
+    keys = first["loc"]
+    if not place:
+        place, keys = _section(keys, content)
+    what = what or ("key" if place else "section")
+    if first["type"] == "extra_forbidden":
+        known = list(_schema_at(schema, first["loc"][:-1]).model_fields)
+        key = str(first["loc"][-1])
+        near = did_you_mean(key, known)
+        return f"{place or 'the plan'} has no {what} '{key}'.{near} It has: {', '.join(known)}."
+    if first["type"] == "missing":
+        return f"{place or 'the plan'} needs the {what} '{keys[-1]}'."
+    if first["type"] == "value_error":
+        return f"{place}: {first['ctx']['error']}."
+    key = next((str(part) for part in keys if isinstance(part, str)), "")
+    given = first["input"]
+    return f"{place}: {key} = {_shown(given)} is not what was expected: {expected(dict(first), given)}."
+
+
+def expected(fault: dict[str, Any], given: object) -> str:
+    """Say what pydantic wanted, in words."""
+    kind = fault["type"]
+    if kind == "literal_error":
+        words = str(fault["ctx"]["expected"])
+        names = [word.strip("'") for word in words.replace(" or ", ", ").split(", ")]
+        return f"one of {', '.join(names)}" + (
+            did_you_mean(given, names).rstrip("?") + "?" if isinstance(given, str) else ""
+        )
+    if kind == "string_pattern_mismatch":
+        return "letters, digits, '.', '_', '+' or '-', at most 64, the first a letter or digit"
+    if kind == "too_short":
+        return "at least one"
+    words = (
+        _EXPECTED.get(kind.split("_")[0], "") if kind.endswith(("_type", "_parsing", "_from_float")) else ""
+    )
+    message = str(fault["msg"])
+    return words or message.removeprefix("Input should be ").removeprefix("Value error, ")
+
+
+def _section(loc: tuple[int | str, ...], content: dict[str, Any]) -> tuple[str, tuple[int | str, ...]]:
+    """Split a place into the section's name as it stands in the file, and the keys inside it."""
+    if len(loc) >= 2 and loc[0] == "models" and isinstance(loc[1], int):
+        rows = content.get("models", [])
+        row = rows[loc[1]] if isinstance(rows, list) and loc[1] < len(rows) else None
+        label = row.get("label", "") if isinstance(row, dict) else ""
+        return f"[[models]] {label or f'number {loc[1] + 1}'}", loc[2:] or ("models",)
+    if len(loc) == 1:
+        return "", loc
+    return f"[{loc[0]}]", loc[1:]
+
+
+def _schema_at(schema: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel]:
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        field = schema.model_fields.get(part)
+        found = _model_in(field.annotation) if field else None
+        if found is None:
+            return schema
+        schema = found
+    return schema
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in getattr(annotation, "__args__", ()):
+        if found := _model_in(part):
+            return found
+    return None
+
+
+def _shown(value: object) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    return listing([text])

@@ -1,0 +1,256 @@
+"""The plan: one typed TOML that says which data, which split, which models, which figures.
+
+A plan is checked whole before any work starts. A misspelt key or parameter is refused with the nearest
+right one; a wrong type with what was expected. `resolved()` has every default written out, so that the plan
+inside a result repeats the run.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from palate.errors import PlanError, did_you_mean
+from palate.experiment import recipes
+from palate.experiment.checks import check_metrics, create_model, give_folder, give_labels, split_params
+from palate.experiment.complaint import complaint
+from palate.experiment.settings import plain, set_value
+from palate.report.toml import write
+
+if TYPE_CHECKING:
+    from palate.models.base import Recommender
+
+Column = str | Literal[False] | None
+"""A column's name; false: do not use it; absent: the default name where the table has it."""
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class DataPlan(_Section):
+    """`[data]`: a data set by `name`, or a file by `path` with its columns."""
+
+    name: str | None = None
+    """A data set that Palate knows: `palate data list`."""
+    otherwise: str | None = None
+    """The data set to take where `name` is not on this machine."""
+    path: str | None = None
+    """A file; a relative path starts at the plan's folder."""
+    user: Column = None
+    item: Column = None
+    value: Column = None
+    time: Column = None
+    event: Column = None
+    basket: Column = None
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None
+    items: str | None = None
+    """A file of the items: names, attributes, text."""
+    format: Literal["csv", "tsv", "dat", "parquet", "jsonl", "sequences", "pairs"] | None = None
+    header: bool | None = None
+    separator: str | None = None
+    encoding: str | None = None
+    min_user: Annotated[int, Field(ge=0)] = 0
+    """Keep users with at least so many distinct items (with `min_item`: the iterative k-core)."""
+    min_item: Annotated[int, Field(ge=0)] = 0
+    repeats: Literal["keep", "first", "last", "sum"] = "keep"
+    """What to do with rows that repeat a user-item pair."""
+    negative: list[str] | None = None
+    """Event types that mean dislike."""
+    bad_rows: Literal["raise", "drop"] = "raise"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.name is None) == (self.path is None):
+            raise ValueError(
+                "needs one of 'name' (a data set: `palate data list`) and 'path' (a file), not both"
+            )
+        return self
+
+
+class SplitPlan(BaseModel):
+    """`[split]`: the method and its parameters, which `palate.split` checks."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    method: str = "random"
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The method's parameters as given."""
+        return dict(self.model_extra or {})
+
+
+class ModelPlan(BaseModel):
+    """One `[[models]]`: the model's name, its label on the board, and its parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    name: str
+    label: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$")]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The model's parameters as given."""
+        return dict(self.model_extra or {})
+
+    def create(self) -> Recommender:
+        """Make the model, unfitted. Raises `PlanError`."""
+        return create_model(self.name, self.params, self.label)
+
+    def all_params(self) -> dict[str, Any]:
+        """Return every parameter that has a value, defaults filled in."""
+        return {key: value for key, value in self.create().params().items() if value is not None}
+
+
+class Sampled(_Section):
+    """Rank each user's truth among `sampled` random items instead of the whole catalogue."""
+
+    sampled: PositiveInt
+    seed: int = 42
+
+
+class FromFile(_Section):
+    """Rank candidates that a file lists: columns user, item."""
+
+    file: str
+
+
+class EvaluatePlan(_Section):
+    """`[evaluate]`: cutoffs, metrics (the first ranks the board) and how the test is made."""
+
+    k: Annotated[list[PositiveInt], BeforeValidator(_as_list), Field(min_length=1)] = [10]
+    metrics: Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)] = [
+        "ndcg",
+        "map",
+        "precision",
+        "recall",
+    ]
+    relevant_from: float | None = None
+    """A test row counts as relevant from this value; absent: every row that is not negative."""
+    candidates: Literal["all"] | Sampled | FromFile = "all"
+    exclude_seen: bool = True
+    """Never recommend what the user had in train."""
+    refit: bool = False
+    """For the test, fit again on train and validation together."""
+    bootstrap: Annotated[int, Field(ge=0)] = 1000
+    """Resamples behind each interval."""
+    seed: int = 42
+    by_time: bool = True
+    """Show the first metric on a split by time beside a protocol that trains on the future."""
+
+
+class ReportPlan(_Section):
+    """`[report]`: what the report shows beside the figures."""
+
+    examples: Annotated[int, Field(ge=0)] = 5
+    """Users whose recommendations are shown with their reasons."""
+
+
+class Plan(_Section):
+    """A whole plan, checked. Build it with `load` (file or recipe), `parse` (text) or `of` (dict)."""
+
+    name: str = "run"
+    about: str = ""
+    data: DataPlan
+    split: SplitPlan = SplitPlan()
+    models: Annotated[list[ModelPlan], Field(min_length=1)]
+    evaluate: EvaluatePlan = EvaluatePlan()
+    report: ReportPlan = ReportPlan()
+
+    @classmethod
+    def of(
+        cls,
+        content: dict[str, Any],
+        *,
+        settings: Sequence[str] = (),
+        source: str = "plan",
+        folder: Path | None = None,
+    ) -> Plan:
+        """Check a plan given as a dict, as TOML would give it.
+
+        `settings` are `section.key=value` and applied before the check (the command line's `--set`); `source`
+        is what messages call the plan; relative paths start in `folder`, or else in the current one.
+        Raises `PlanError` with the section, the key and what was expected.
+        """
+        content = plain(content)
+        for setting in settings:
+            set_value(content, setting)
+        give_labels(content, source)
+        give_folder(content, folder)
+        try:
+            plan = cls.model_validate(content)
+        except ValidationError as error:
+            raise PlanError(f"{source}: {complaint(error, cls, content)}") from None
+        return plan._checked(source)
+
+    @classmethod
+    def parse(
+        cls, text: str, *, settings: Sequence[str] = (), source: str = "plan", folder: Path | None = None
+    ) -> Plan:
+        """Check a plan given as TOML text; parameters and errors as in `of`."""
+        try:
+            content = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise PlanError(
+                f"{source}: not valid TOML: {error}. Mend that line; `palate recipes` has examples."
+            ) from None
+        content.setdefault("name", Path(source).stem or "run")
+        return cls.of(content, settings=settings, source=source, folder=folder)
+
+    @classmethod
+    def load(cls, plan: str | Path, *, settings: Sequence[str] = ()) -> Plan:
+        """Read a plan file, or the recipe of that name. Raises `PlanError`."""
+        path = Path(plan)
+        if path.is_file():
+            try:
+                text = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise PlanError(
+                    f"{path}: cannot be read as UTF-8 text ({error}). Give a TOML file."
+                ) from None
+            return cls.parse(text, settings=settings, source=str(path), folder=path.resolve().parent)
+        known = recipes.names()
+        if str(plan) in known:
+            return cls.parse(recipes.text(str(plan)), settings=settings, source=str(plan))
+        raise PlanError(
+            f"there is no plan file and no recipe '{plan}'.{did_you_mean(str(plan), known)} "
+            f"Recipes: {', '.join(known)}."
+        )
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the plan with every default written out and nothing that is absent."""
+        content = self.model_dump(exclude_none=True)
+        content["split"] = {"method": self.split.method, **split_params(self.split.method, self.split.params)}
+        content["models"] = [
+            {"name": model.name, "label": model.label, **model.all_params()} for model in self.models
+        ]
+        resolved: dict[str, Any] = plain(content)
+        return resolved
+
+    def to_toml(self) -> str:
+        """Return the resolved plan as TOML: `palate run` on it repeats the run."""
+        return write(self.resolved())
+
+    def _checked(self, source: str) -> Plan:
+        split_params(self.split.method, self.split.params, source)
+        for model in self.models:
+            create_model(model.name, model.params, model.label, source)
+        check_metrics(self.evaluate.metrics, self.evaluate.k, source)
+        return self

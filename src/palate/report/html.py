@@ -1,0 +1,170 @@
+"""A result as one HTML file that loads nothing: charts are inline SVG, styles inline, no script.
+
+Every text of the data (names of items, users, columns) passes through jinja2's escaping; every number comes
+from the result as it is. What is computed here is layout.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from functools import cache
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from palate.evaluation.result import Bin, Measured, ModelFacts, Result, metric_keys, metric_name
+from palate.report import charts, words
+from palate.report.svg import number
+from palate.report.toml import write
+
+_COLOURS = 6  # of models; baselines follow in three greys
+
+
+def render(result: Result) -> str:
+    """Return the whole page."""
+    series = _series(result)
+    page: str = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            result=result,
+            keys={key: places(result, key) for key in metric_keys(result.models)},
+            equal=result.as_good_as_best(),
+            series=series,
+            words=words,
+            toml=write(result.plan),
+            charts={name: Markup(svg) for name, svg in _charts(result, series).items()},  # noqa: S704 - svg.py escapes
+        )
+    )
+    return page
+
+
+def figure(value: float | None, places: int = 4) -> str:
+    """Write a figure of the board.
+
+    >>> figure(0.123456), figure(11.27, 2), figure(None)
+    ('0.1235', '11.27', '-')
+    """
+    return "-" if value is None or not math.isfinite(value) else f"{value:.{places}f}"
+
+
+def interval(measured: Measured, places: int = 4) -> str:
+    """Write a 95 % interval, or nothing.
+
+    >>> interval(Measured(mean=0.5, ci95=(0.4, 0.6), n=3))
+    '0.4000 to 0.6000'
+    """
+    return (
+        f"{figure(measured.ci95[0], places)} to {figure(measured.ci95[1], places)}" if measured.ci95 else ""
+    )
+
+
+def places(result: Result, key: str) -> int:
+    """Return the decimal places of a column: four where its figures are below 1, fewer where they are large."""
+    largest = max(
+        (abs(model.metrics[key].value) for model in result.models if key in model.metrics), default=0.0
+    )
+    return 4 if not largest > 1 else 3 if largest < 10 else 2
+
+
+def day(seconds: float) -> str:
+    """Write a time in seconds since 1970 as a day."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"figure": figure, "interval": interval, "metric": metric_name, "number": number}
+    return environment
+
+
+def _series(result: Result) -> dict[str, int]:
+    """Give every model a colour: its own in the plan's order; the baselines greys."""
+    own = [model.label for model in result.models if model.name not in words.BASELINES]
+    grey = [model.label for model in result.models if model.name in words.BASELINES]
+    colours = {label: place % _COLOURS for place, label in enumerate(own)}
+    return colours | {label: _COLOURS + min(place, 2) for place, label in enumerate(grey)}
+
+
+def _charts(result: Result, series: dict[str, int]) -> dict[str, str]:
+    ranking, metric = result.ranking(), metric_name(result.primary)
+    drawn = {
+        "board": charts.intervals(
+            [_row(model, result.primary, series, place == 0) for place, model in enumerate(ranking)],
+            title=f"{metric} of each model with its 95 % interval",
+        ),
+        "cost": charts.scatter(
+            [
+                charts.Spot(
+                    model.label,
+                    model.cpu_seconds.fit + model.cpu_seconds.recommend,
+                    model.metrics[result.primary].value,
+                    series[model.label],
+                )
+                for model in ranking
+            ],
+            title=f"{metric} against CPU seconds to fit and to recommend",
+            x_label="CPU seconds to fit and to recommend to every test user",
+            y_label=metric,
+        ),
+        "long_tail": charts.shares(
+            [
+                charts.Line(curve.label, curve.points, series.get(curve.label, 8))
+                for curve in result.long_tail
+            ],
+            title="Cumulative share of recommendations against the catalogue, most popular item first",
+            x_label="share of the catalogue, most popular first",
+            y_label="share of recommendations",
+        )
+        if result.long_tail
+        else "",
+        "timeline": charts.timeline(
+            [(part.train, part.valid, part.test) for part in result.split.timeline],
+            title="Rows of train, validation and test over time",
+            first=day(result.split.timeline[0].low) if result.split.timeline else "",
+            last=day(result.split.timeline[-1].high) if result.split.timeline else "",
+        ),
+        "user_rows": charts.bars(_bins(result.data.activity), title="Users by rows", x_label="rows per user"),
+        "item_rows": charts.bars(
+            _bins(result.data.popularity), title="Items by rows", x_label="rows per item"
+        ),
+    }
+    for kind, y_label in (("activity", metric), ("popularity", "recall of the user's items in the part")):
+        parts = [part for part in result.slices if part.kind == kind]
+        labels = [model.label for model in result.models]
+        drawn[kind] = charts.steps(
+            [(part.label, f"{part.users:,} users") for part in parts],
+            [
+                charts.Line(
+                    label,
+                    [
+                        (place, part.metrics[label].value)
+                        for place, part in enumerate(parts)
+                        if label in part.metrics
+                    ],
+                    series[label],
+                )
+                for label in labels
+            ],
+            title=f"{y_label} by {kind}",
+            y_label=y_label,
+        )
+    return drawn
+
+
+def _row(model: ModelFacts, key: str, series: dict[str, int], strong: bool) -> charts.Row:
+    measured = model.metrics[key]
+    return charts.Row(model.label, measured.value, measured.ci95, series[model.label], strong)
+
+
+def _bins(bins: list[Bin]) -> list[tuple[str, int]]:
+    return [(number(part.low) if part.low < 1000 else f"{part.low / 1000:g}k", part.count) for part in bins]

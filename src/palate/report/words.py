@@ -1,0 +1,99 @@
+"""What a result says, in sentences: for the terminal, for the report, the same words."""
+
+from __future__ import annotations
+
+from palate.evaluation.result import LOWER_IS_BETTER, Difference, Result, metric_name
+from palate.report.svg import number
+
+BASELINES = frozenset({"random", "popularity", "mean", "bias"})
+"""Models that know nothing of the single user; a model that does not beat them has learnt nothing."""
+
+
+def headline(result: Result) -> str:
+    """Say in one sentence what a reader should take away."""
+    best, *others = result.ranking()
+    place = f"{metric_name(result.primary)} on {result.data.name}"
+    value = number(best.metrics[result.primary].mean)
+    if not others:
+        return f"{best.label} reaches {value} {place}."
+    equal = [model.label for model in others if model.label in result.as_good_as_best()]
+    if equal:
+        return f"{best.label} leads with {value} {place}, and its lead over {_and(equal)} may be luck."
+    return f"{best.label} is best with {value} {place}, ahead of {others[0].label} by more than luck."
+
+
+def sentences(result: Result) -> list[str]:
+    """Say each important comparison: the best with its nearest rivals, and with the best baseline."""
+    best, *others = result.ranking()
+    rivals = [model for model in others if model.label in result.as_good_as_best()] or others[:1]
+    baselines = [model for model in others if model.name in BASELINES and model.name != "random"]
+    said = []
+    for other in [*others[:1], *rivals, *baselines[:1]]:
+        pair = result.comparison(best.label, other.label)
+        if pair is not None:
+            said.append(sentence(pair))
+    return list(dict.fromkeys(said))
+
+
+def sentence(pair: Difference) -> str:
+    """Say one comparison.
+
+    >>> sentence(Difference(a="sar", b="ease", metric="ndcg@10", difference=0.031, ci95=(0.027, 0.035),
+    ...                     p=0.0001, p_holm=0.0003, method="randomisation"))
+    'sar beats ease by 0.031 nDCG@10 (95 % interval 0.027 to 0.035, p_holm < 0.001).'
+    """
+    if pair.difference is None:
+        return f"{pair.a} and {pair.b} cannot be compared on {metric_name(pair.metric)}."
+    better = (pair.difference > 0) != (pair.metric.partition("@")[0] in LOWER_IS_BETTER)
+    size, metric = number(abs(pair.difference)), metric_name(pair.metric)
+    if not pair.significant():
+        chance = probability(pair.p_holm)
+        return f"{pair.a} and {pair.b}: a difference of {size} {metric} is within noise ({chance})."
+    winner, loser = (pair.a, pair.b) if better else (pair.b, pair.a)
+    interval = ""
+    if pair.ci95:
+        low, high = sorted(abs(end) for end in pair.ci95)
+        interval = f"95 % interval {number(low)} to {number(high)}, "
+    return f"{winner} beats {loser} by {size} {metric} ({interval}{probability(pair.p_holm)})."
+
+
+def probability(p: float | None, name: str = "p_holm") -> str:
+    """Write a p-value.
+
+    >>> probability(0.0002), probability(0.04321), probability(None)
+    ('p_holm < 0.001', 'p_holm = 0.043', 'p_holm unknown')
+    """
+    if p is None:
+        return f"{name} unknown"
+    return f"{name} < 0.001" if p < 0.001 else f"{name} = {p:.3f}" if p < 0.1 else f"{name} = {p:.2f}"
+
+
+def seen_words(result: Result) -> str:
+    """Say how test rows that repeat train were taken."""
+    rows = result.split.seen_rows
+    if not result.plan.get("evaluate", {}).get("exclude_seen", True):
+        return "Models may recommend what the user already had, and such test rows count."
+    if not rows:
+        return "Models never recommend what the user already had; no test row repeats one of train."
+    share = rows / max(result.split.test, 1)
+    return (
+        f"Models never recommend what the user already had, so the {rows:,} test rows ({share:.0%}) repeating a "
+        "pair of train leave the truth: the figures are about new items, not about repeats."
+    )
+
+
+def candidate_words(result: Result) -> str:
+    """Say what was ranked."""
+    candidates = result.plan.get("evaluate", {}).get("candidates", "all")
+    if candidates == "all":
+        return f"Every model ranks the whole catalogue of train, {result.split.train_items:,} items."
+    if "sampled" in candidates:
+        return (
+            f"Every model ranks each user's truth among {candidates['sampled']} sampled items only: "
+            "figures are far higher than over the whole catalogue, and may order the models otherwise."
+        )
+    return "Every model ranks the candidates that a file lists for each user."
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
