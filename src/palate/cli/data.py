@@ -2,48 +2,51 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from palate.cli.options import Json, Quiet, reads_data
-from palate.cli.show import print_json, print_table, write_table
+from palate.cli.portrait import print_portrait
+from palate.cli.show import print_json, print_table
+
+if TYPE_CHECKING:
+    from palate.datasets import DatasetInfo
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help="Name of a data set, or a file.")]
 
 
-def list_sets(as_json: Json = False) -> None:
+def list_sets(
+    word: Annotated[
+        str | None, typer.Argument(metavar="WORD", help="Only sets with this in their name.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """List the data sets that Palate knows by name, and where each one is."""
     from palate import datasets
 
-    known = datasets.names()
+    known = [one for one in datasets.names() if word is None or word.lower() in one.name]
     if as_json:
-        print_json(
-            [
-                {
-                    "name": one.name,
-                    "title": one.title,
-                    "licence": one.licence,
-                    "size": one.size,
-                    "embedded": one.embedded,
-                    "present": one.present,
-                }
-                for one in known
-            ]
-        )
+        print_json([asdict(one) for one in known])
         return
-    rows = [
+    many = [one for one in known if word is None and one.name.startswith("amazon-") and not one.present]
+    print_table(
+        ("name", "title", "size", "where", "licence"),
         (
-            one.name,
-            one.title,
-            one.size,
-            one.licence,
-            "embedded" if one.embedded else "here" if one.present else "to get",
-        )
-        for one in known
-    ]
-    print_table(("name", "title", "size", "licence", "where"), rows)
+            (one.name, one.title, one.size, _where(one), re.split("[:;,(]", one.licence)[0].strip())
+            for one in known
+            if one not in many
+        ),
+    )
+    if many:
+        print(f"and {len(many)} categories of Amazon reviews to get: palate data list amazon")
+
+
+def _where(one: DatasetInfo) -> str:
+    return "embedded" if one.embedded else "here" if one.present else "to get"
 
 
 def get(
@@ -79,36 +82,33 @@ def describe(data: Data, as_json: Json = False, quiet: Quiet = False, *, reading
     if as_json:
         print_json(description.to_dict())
     else:
-        print(description)
+        print_portrait(description)
 
 
 @reads_data
 def convert(
     data: Data,
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="File to write: csv, tsv, parquet, jsonl or json.")
+        Path, typer.Argument(metavar="OUT", help="File to write: csv, tsv, jsonl or parquet, .gz or not.")
     ],
-    items_out: Annotated[
-        Path | None,
-        typer.Option("--items-out", metavar="FILE", help="Also write the items with their names."),
-    ] = None,
     quiet: Quiet = False,
     *,
     reading: dict[str, Any],
 ) -> None:
-    """Write a data set as one plain table with the columns user, item, value, time, event and basket."""
+    """Write a data set as plain tables: the choices, and beside them the items as NAME.items.ENDING.
+
+    The columns are user, item, value, time, event and basket, as far as the data has them.
+    """
+    from palate import datasets
     from palate.cli.reading import load, quieten
-    from palate.errors import DataError
 
     quieten(quiet)
     dataset = load(data, reading)
-    if items_out is not None and dataset.catalogue is None:
-        raise DataError(f"{data}: there is no table of items to write; give one with --items FILE.")
-    write_table(dataset.interactions.table(), out)
-    if items_out is not None and dataset.catalogue is not None:
-        write_table(dataset.catalogue.table, items_out)
+    paths = datasets.convert(dataset, out)
     if not quiet:
-        print(f"{len(dataset.interactions):,} interactions in {out}")
+        print(f"{len(dataset.interactions):,} interactions in {paths[0]}")
+        for path in paths[1:]:
+            print(f"their items in {path}")
 
 
 SUB_VERBS = {
@@ -116,6 +116,7 @@ SUB_VERBS = {
         list_sets,
         """
 palate data list
+palate data list movielens
 palate data list --json
 """,
     ),
@@ -137,7 +138,8 @@ palate data describe ratings.dat --separator "::" --no-header --json
     "convert": (
         convert,
         """
-palate data convert movietweetings ratings.parquet --items-out movies.jsonl
+palate data convert movietweetings ratings.csv
+palate data convert movietweetings ratings.parquet
 palate data convert ratings.dat ratings.csv --format dat
 palate data convert log.jsonl.gz log.tsv --user customer --item sku --time ts --time-unit ms
 """,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from palate.datasets import Dataset
     from palate.models.base import Recommender
 
+_PROGRESS = "PALATE_PROGRESS"  # what `palate.progress` looks at
+
 
 def load(data: str, reading: dict[str, Any]) -> Dataset:
     """Load a data set by name or file, read as the options given say."""
@@ -21,7 +23,7 @@ def load(data: str, reading: dict[str, Any]) -> Dataset:
     options = dict(reading)
     if options.pop("drop_bad_rows", False):
         options["bad_rows"] = "drop"
-    return datasets.load(data, **options)
+    return datasets.load(data, **options, progress=False if os.environ.get(_PROGRESS) == "0" else None)
 
 
 def model_at(folder: Path) -> Recommender:
@@ -55,7 +57,7 @@ def parameters(sets: Sequence[str]) -> dict[str, Any]:
     >>> parameters(["l2=250", "similarity=lift", "normalise=true"])
     {'l2': 250, 'similarity': 'lift', 'normalise': True}
     """
-    from palate.experiment.toml import set_value
+    from palate.experiment.settings import set_value
 
     given: dict[str, Any] = {}
     for one in sets:
@@ -69,4 +71,4 @@ def parameters(sets: Sequence[str]) -> dict[str, Any]:
 def quieten(quiet: bool) -> None:
     """Keep progress bars off for the rest of the process, when asked."""
     if quiet:
-        os.environ["PALATE_PROGRESS"] = "0"
+        os.environ[_PROGRESS] = "0"
