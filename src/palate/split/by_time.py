@@ -73,7 +73,7 @@ def last_out(
     At least one row of every user trains: a user of one row has no test row, a user of two no validation row.
     Equal times go by row order. `order = "file"` takes the rows to stand oldest first and needs no times.
     Cost and errors as `chronological`. The leave-one-out protocol of He et al. (2017, WWW) and, with
-    validation, of Kang and McAuley (2018, ICDM); they leave users of fewer than three rows wholly in train.
+    validation, of Kang and McAuley (2018, ICDM), who leave users of fewer than three rows wholly in train.
     """
     one_of("cold", cold, ("keep", "drop"))
     time = _ordering(data, "last-out", order)

@@ -123,11 +123,13 @@ def measured(
     words[-1] += f", {_rows(context)} are shown as context" if context is not None else ""
     words[-1] += f", {_rows(test)} test."
     if n_cold:
-        unknown = f"{cold_users:,} users and {cold_items:,} items that train does not know"
+        unknown = f"{_many(cold_users, 'user')} and {_many(cold_items, 'item')} that train does not know"
         fate = "were dropped" if cold == "drop" else "stay and count as misses"
         words.append(f"{n_cold:,} of {before:,} test rows are cold ({unknown}); they {fate}.")
     if seen:
-        words.append(f"{seen:,} test rows repeat a pair that the model was shown.")
+        words.append(
+            f"{_many(seen, 'test row')} repeat{'s' if seen == 1 else ''} a pair that the model was shown."
+        )
     return Split(
         train=train,
         test=test,
@@ -179,9 +181,11 @@ def _seen(shown: Interactions, test: Interactions) -> int:
 
 
 def _rows(part: Interactions) -> str:
-    rows = "row" if len(part) == 1 else "rows"
-    users = "user" if part.n_users == 1 else "users"
-    return f"{len(part):,} {rows} of {part.n_users:,} {users}"
+    return f"{_many(len(part), 'row')} of {_many(part.n_users, 'user')}"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 def share(name: str, value: object, *, zero: bool = False) -> Fraction:
