@@ -1,1 +1,17 @@
-"""datasets."""
+"""A name or a file -> interactions, catalogue, licence.
+
+```python
+from palate import datasets
+
+retail = datasets.load("retail")  # embedded
+mine = datasets.load("ratings.csv", user="userId", item="movieId", value="rating", time="timestamp")
+datasets.describe(mine).warnings  # what will mislead
+```
+"""
+
+from palate.datasets.convert import convert
+from palate.datasets.dataset import Dataset, DatasetInfo
+from palate.datasets.describe import Description, describe
+from palate.datasets.registry import load, names
+
+__all__ = ["Dataset", "DatasetInfo", "Description", "convert", "describe", "load", "names"]

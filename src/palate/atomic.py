@@ -1,0 +1,45 @@
+"""Files that appear whole or not at all: written under a temporary name in the same folder, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from palate.errors import DataError
+
+
+@contextlib.contextmanager
+def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; after the block it becomes `path`, after an error it is gone.
+
+    A reader therefore sees the old file or the new one, also after Ctrl-C or on a full disk.
+    Raises DataError when the folder is missing, cannot be written, or the disk is full.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise DataError(f"{target} is a folder; give the name of a file to write.")
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        os.close(handle)
+    except OSError as error:
+        raise DataError(
+            f"Cannot write {target}: {error.strerror}. Make the folder or choose another."
+        ) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files private; an ordinary file follows the umask
+        temporary.replace(target)
+    except OSError as error:
+        raise DataError(f"Cannot write {target}: {error.strerror or error}. Nothing was changed.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
