@@ -177,9 +177,8 @@ def report(result: dict) -> None:
         print(f"{name:<32} {words}  {'same' if good else 'DIFFERENT'}")
     for name, row in result["figures"].items():
         bad += not row["agree"]
-        print(
-            f"{name}: {row['palate']}, published {row['published']}: {'same' if row['agree'] else 'DIFFERENT'}"
-        )
+        verdict = "same" if row["agree"] else "DIFFERENT"
+        print(f"{name}: {row['palate']}, published {row['published']}: {verdict}")
     raise SystemExit(bool(bad))
 
 

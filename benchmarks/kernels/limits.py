@@ -1,0 +1,211 @@
+"""What share of this machine's limits do the kernels reach? One thread, float32.
+
+    python benchmarks/kernels/limits.py [--share 0.05]
+
+First the machine: memory (STREAM's triad), reading the second cache, GEMM, increments at random places of a
+row that stays in the first cache, scatter of 8-byte words over main memory. Then each kernel on a part of
+the synthetic world (../sar/synthetic.py; `--share` of its users), as a share of the limit that its work is
+bound by:
+
+* co-occurrence counting: increments a second against random increments in the nearest cache. Above 1 is
+  possible: pairs of popular items are counted 64 users to an instruction instead of one at a time;
+* rows of the item-item matrix to top-k: bytes read from the tile against the second cache, and
+  multiply-adds against GEMM (which reuses each number it loads hundreds of times; here each is used once
+  for each event);
+* ordering rows by user and time, and distinct pairs by user and item: rows a second against the scatter;
+* ranking metrics from lists: bytes in and out against the triad.
+
+Best of five, each after one call that compiles.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numba import njit
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sar"))
+import synthetic
+
+import common
+from palate.kernels import cooccurrence, order, ranking, scores
+
+_WIDTH, _CONTEXTS, _K = 256, 2_000, 10  # a tile as models use it, and how many contexts take their turn on it
+
+
+def best(work: Callable[[], object], times: int = 5) -> float:
+    """Return the shortest CPU time of `work`, in seconds, after one call that compiles."""
+    work()
+    seconds = []
+    for _ in range(times):
+        start = time.process_time()
+        work()
+        seconds.append(time.process_time() - start)
+    return min(seconds)
+
+
+@njit
+def _triad(a, b, c):  # type: ignore[no-untyped-def]
+    for n in range(len(a)):
+        a[n] = b[n] + np.float32(3) * c[n]
+
+
+@njit(fastmath=True)
+def _read(values, times):  # type: ignore[no-untyped-def]
+    for _ in range(times):
+        total = np.float32(0)
+        for n in range(len(values)):
+            total += values[n]
+        values[0] = total  # so that no pass can be left out
+
+
+@njit
+def _increment(row, places):  # type: ignore[no-untyped-def]
+    for place in places:
+        row[place] += 1
+
+
+@njit
+def _scatter(target, places):  # type: ignore[no-untyped-def]
+    for n in range(len(places)):
+        target[places[n]] = n
+
+
+def machine_limits() -> dict[str, float]:
+    """Measure the machine: GB/s, GFLOP/s, millions a second."""
+    rng = np.random.default_rng(42)
+    a, b, c = (np.ones(1 << 25, np.float32) for _ in range(3))
+    near = np.ones(64 << 10, np.float32)  # 256 KB
+    square = rng.random((2048, 2048), dtype=np.float32)
+    places = rng.integers(0, 4096, 1 << 22).astype(np.uint32)
+    row = np.zeros(4096, np.int32)
+    far = rng.permutation(1 << 23)
+    target = np.empty_like(far)
+    return {
+        "triad_gb_s": 3 * a.nbytes / best(lambda: _triad(a, b, c)) / 1e9,
+        "second_cache_read_gb_s": 1000 * near.nbytes / best(lambda: _read(near, 1000)) / 1e9,
+        "gemm_gflop_s": 2 * 2048**3 / best(lambda: square @ square, 2) / 1e9,
+        "increments_million_s": len(places) / best(lambda: _increment(row, places)) / 1e6,
+        "scatter_million_s": len(far) / best(lambda: _scatter(target, far)) / 1e6,
+    }
+
+
+def world(share: float) -> dict[str, np.ndarray]:
+    """Users are cut, histories and the catalogue stay."""
+    users = round(synthetic.USERS * share)
+    made = synthetic.make(users, synthetic.ITEMS, round(synthetic.ROWS * share))
+    return {"user": made["user"] - 1, "item": made["item"] - 1, "time": made["time"]}
+
+
+def counting(rows: dict[str, np.ndarray], limits: dict[str, float]) -> dict[str, float]:
+    n_users = int(rows["user"].max()) + 1
+    indptr, items = order.distinct_pairs(rows["user"], rows["item"], n_users, synthetic.ITEMS)
+    lengths = np.diff(indptr).astype(np.float64)
+    increments = float((lengths * (lengths + 1) / 2).sum())
+    seconds = best(lambda: cooccurrence.count_pairs(indptr, items, synthetic.ITEMS), 2)
+    rate = increments / seconds / 1e6
+    return {
+        "pairs_million_s": rate,
+        "of_increments": rate / limits["increments_million_s"],
+        "seconds": seconds,
+    }
+
+
+def scoring(rows: dict[str, np.ndarray], limits: dict[str, float]) -> dict[str, float]:
+    """One tile of columns, every context in turn: the inner step of recommending."""
+    rng = np.random.default_rng(42)
+    indptr, events = order.group(rows["user"], int(rows["user"].max()) + 1)
+    indptr = indptr[: _CONTEXTS + 1]
+    item = rows["item"][events[: indptr[-1]]]
+    used, row = np.unique(item, return_inverse=True)
+    tile = rng.random((len(used), _WIDTH), dtype=np.float32)
+    columns, seen = np.arange(_WIDTH, dtype=np.int32), np.full(len(item), -1, np.int32)
+    weight, row = np.ones(len(item), np.float32), row.astype(np.int32)
+
+    def work() -> None:
+        lists = np.full((len(indptr) - 1, _K), -np.inf, np.float32)
+        names = np.full((len(indptr) - 1, _K), -1, np.int32)
+        scores.best_of_tile(indptr, row, weight, tile, columns, seen, lists, names)
+
+    seconds = best(work)
+    adds = float(len(item)) * _WIDTH
+    straight = tile.nbytes * 50 / best(lambda: _read(tile.ravel(), 50)) / 1e9
+    return {
+        "gb_s": 4 * adds / seconds / 1e9,
+        "straight_read_gb_s": straight,
+        "of_straight_read": 4 * adds / seconds / 1e9 / straight,
+        "gflop_s": 2 * adds / seconds / 1e9,
+        "of_gemm": 2 * adds / seconds / 1e9 / limits["gemm_gflop_s"],
+        "tile_mb": tile.nbytes / 1e6,
+    }
+
+
+def ordering(rows: dict[str, np.ndarray], limits: dict[str, float]) -> dict[str, float]:
+    mixed = np.random.default_rng(42).permutation(len(rows["user"]))
+    user, item, when = (rows[name][mixed] for name in ("user", "item", "time"))
+    n_users = int(user.max()) + 1
+    by_time = len(user) / best(lambda: order.group_by_time(user, when, n_users)) / 1e6
+    pairs = len(user) / best(lambda: order.distinct_pairs(user, item, n_users, synthetic.ITEMS)) / 1e6
+    return {
+        "by_time_million_s": by_time,
+        "by_time_of_scatter": by_time / limits["scatter_million_s"],
+        "distinct_million_s": pairs,
+        "distinct_of_scatter": pairs / limits["scatter_million_s"],
+    }
+
+
+def metrics(limits: dict[str, float]) -> dict[str, float]:
+    users, per_user = 1_000_000, 5
+    rng = np.random.default_rng(42)
+    top = (rng.integers(0, 20_000, (users, 1)) + np.arange(_K) * 7).astype(np.int32)
+    relevant = np.sort(top[:, ::2] + rng.integers(0, 2, (users, per_user)), axis=1).astype(np.int32).ravel()
+    indptr = np.arange(0, users * per_user + 1, per_user)
+    n_relevant, ks = np.full(users, per_user), np.array([_K])
+    discount, ideal = ranking.discounts(_K)
+    values, r_precision = np.empty((len(ranking.METRICS), 1, users)), np.empty(users)
+    given = (top, indptr, relevant, n_relevant, ks, discount, ideal, values, r_precision)
+    seconds = best(lambda: ranking.list_metrics(*given))
+    rate = sum(array.nbytes for array in given) / seconds / 1e9
+    return {"million_users_s": users / seconds / 1e6, "gb_s": rate, "of_triad": rate / limits["triad_gb_s"]}
+
+
+def measure(share: float) -> dict[str, object]:
+    limits = machine_limits()
+    rows = world(share)
+    kernels = {
+        "co-occurrence": counting(rows, limits),
+        "top-k": scoring(rows, limits),
+        "ordering": ordering(rows, limits),
+        "metrics": metrics(limits),
+    }
+    rounded = {
+        name: {key: round(value, 3) for key, value in found.items()} for name, found in kernels.items()
+    }
+    return {
+        "rows": len(rows["user"]),
+        "limits": {key: round(value, 1) for key, value in limits.items()},
+        "kernels": rounded,
+    }
+
+
+def main() -> None:
+    parser = common.arguments(__doc__)
+    parser.add_argument("--share", type=float, default=0.2, help="share of the synthetic world's users")
+    options = parser.parse_args()
+    common.warn_when_busy()
+    result = common.worker(__file__, options.share)
+    print(json.dumps(result, indent=1))
+    common.write("kernel-limits", result, options.out)
+
+
+if __name__ == "__main__":
+    if "--worker" in sys.argv:
+        print(json.dumps(measure(float(sys.argv[-1]))))
+    else:
+        main()
