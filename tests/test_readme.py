@@ -1,6 +1,6 @@
 """The README and the guides do what they show: commands and code are run, and what they print is compared.
 
-In a page, a `python` block is executed in one namespace, the `$ palate ...` lines of a `console` block are run,
+In a page, a `python` block is executed in one namespace, the `$ palate ...` lines of a `console` block run,
 and a `toml` block whose first line is `# NAME.toml` becomes that file. A `text` block after code, and lines
 below a command, are the expected output, in which `...` stands for anything.
 """

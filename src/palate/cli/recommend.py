@@ -110,5 +110,5 @@ def _print(found: pl.DataFrame, recommender: Recommender, label: str) -> None:
             )
     if len(groups) > _USERS_SHOWN:
         print(
-            faint(f"\nand {len(groups) - _USERS_SHOWN:,} users more: --out FILE or --json has all of them.")
+            faint(f"\nand {len(groups) - _USERS_SHOWN:,} users more: --out FILE or --json has all.")
         )

