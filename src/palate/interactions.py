@@ -163,7 +163,9 @@ class Interactions:
                 raise DataError(f"{source}: every row is bad; nothing is left. Check which column is which.")
         del frame, read
         coded = {role: Vocabulary.factorise(ids.pop(role)) for role in list(ids)}
-        labels = {role: Labels(coded[role][1], coded[role][0]) for role in ("event", "basket") if role in coded}
+        labels = {
+            role: Labels(coded[role][1], coded[role][0]) for role in ("event", "basket") if role in coded
+        }
         data = cls(
             users=coded["user"][0],
             items=coded["item"][0],
@@ -389,7 +391,9 @@ class _ColumnReader:
     def values(self, name: str) -> NDArray[np.float32]:
         column = require_column(self.frame, name, source=self.source, role="value")
         if not (column.dtype.is_numeric() or column.dtype in (pl.String, pl.Boolean, pl.Null)):
-            raise DataError(f"{self.source}: column {name!r} of type {column.dtype} is no value: give numbers.")
+            raise DataError(
+                f"{self.source}: column {name!r} of type {column.dtype} is no value: give numbers."
+            )
         if column.null_count():
             self._refuse(column.is_null(), f"have no value in column {name!r}")
         numbers = column.cast(pl.Float32, strict=False)
@@ -452,6 +456,6 @@ class _ColumnReader:
             what = what.replace("have ", "", 1)
             raise DataError(
                 f"{self.source}: {rows} {what} ({'line' if count == 1 else 'lines'} "
-                f"{listing(lines[:5])}{more}). Leave them out with bad_rows = \"drop\" (--drop-bad-rows), or mend the table."
+                f'{listing(lines[:5])}{more}). Leave them out with bad_rows = "drop" (--drop-bad-rows), or mend the table.'
             )
         self.good = ~mask if self.good is None else self.good & ~mask

@@ -157,7 +157,9 @@ def as_ids(ids: pl.Series | Iterable[Any]) -> pl.Series:
         try:
             ids = pl.Series("id", values)
         except (TypeError, pl.exceptions.PolarsError) as error:
-            raise DataError(f"ids of mixed types ({listing(values)}): give all integers or all text.") from error
+            raise DataError(
+                f"ids of mixed types ({listing(values)}): give all integers or all text."
+            ) from error
     dtype = ids.dtype
     if dtype in (pl.Int64, pl.String):
         return ids
@@ -169,7 +171,9 @@ def as_ids(ids: pl.Series | Iterable[Any]) -> pl.Series:
         # pandas turns an integer column with a gap into floats.
         if ids.drop_nans().drop_nulls().round(0).eq(ids.drop_nans().drop_nulls()).all():
             return ids.fill_nan(None).cast(pl.Int64)
-        raise DataError(f"ids such as {listing(ids.drop_nulls().head(3))} are fractions: ids are integers or text.")
+        raise DataError(
+            f"ids such as {listing(ids.drop_nulls().head(3))} are fractions: ids are integers or text."
+        )
     if dtype == pl.Null:
         return ids.cast(pl.Int64)
     if dtype == pl.Object:

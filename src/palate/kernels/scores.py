@@ -1,0 +1,214 @@
+"""Histories times an item-item matrix, to the best k unseen items, without ever holding all scores.
+
+The score of item j for a context is the sum over its events e of weight_e x S[item_e, j]. The matrix is walked in
+tiles of columns: one tile (rows x some hundred columns) stays in the cache while every context of the batch
+adds its rows, four at a time, into an accumulator of the width of the tile, which then gives its best items
+to the context's running list. Ties: score descending, then column ascending.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _add_rows(
+    start: int, stop: int, row: NDArray[np.int32], weight: Floats, tile: Floats, total: Floats
+) -> None:
+    """Add weight[e] x tile[row[e]] for e in start .. stop - 1 to `total` (width of the tile)."""
+    width = tile.shape[1]
+    total[:] = 0
+    e = start
+    while e + 4 <= stop:
+        a, b, c, d = tile[row[e]], tile[row[e + 1]], tile[row[e + 2]], tile[row[e + 3]]
+        wa, wb, wc, wd = weight[e], weight[e + 1], weight[e + 2], weight[e + 3]
+        for t in range(width):
+            total[t] += wa * a[t] + wb * b[t] + (wc * c[t] + wd * d[t])
+        e += 4
+    while e < stop:
+        a, wa = tile[row[e]], weight[e]
+        for t in range(width):
+            total[t] += wa * a[t]
+        e += 1
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _keep_best(scores: Floats, columns: NDArray[np.int32], best: Floats, items: NDArray[np.int32]) -> None:
+    """Merge finite scores into the falling list `best`; columns rise, so an equal score goes behind."""
+    k = len(best)
+    worst = best[k - 1]
+    for t in range(len(scores)):
+        score = scores[t]
+        if score > worst:
+            place = k - 1
+            while place > 0 and best[place - 1] < score:
+                best[place] = best[place - 1]
+                items[place] = items[place - 1]
+                place -= 1
+            best[place] = score
+            items[place] = columns[t]
+            worst = best[k - 1]
+
+
+@njit(cache=True, nogil=True, parallel=True, fastmath={"contract"})
+def best_of_tile(
+    indptr: NDArray[np.int64],
+    row: NDArray[np.int32],
+    weight: Floats,
+    tile: Floats,
+    columns: NDArray[np.int32],
+    hidden: NDArray[np.int32],
+    at: NDArray[np.int64],
+    first: int,
+    best: Floats,
+    items: NDArray[np.int32],
+) -> None:
+    """Take one tile of columns into the running best lists.
+
+    Args:
+        indptr: (contexts + 1) the events of each context.
+        row: (events) the row of `tile` that the event's item has.
+        weight: (events)
+        tile: (rows, width) the item-item matrix at `columns`, which rise.
+        columns: (width) item codes.
+        hidden: (events) the place of the event's item among all columns (not only this tile's), rising inside a
+            context; or empty when nothing is to be hidden.
+        at: (contexts) how far `hidden` has been read by earlier tiles; changed in place.
+        first: the place of this tile's first column.
+        best, items: (contexts, k) scores falling, -inf and -1 where free; changed in place.
+    """
+    for c in prange(len(indptr) - 1):
+        total = np.empty(tile.shape[1], tile.dtype)
+        _add_rows(indptr[c], indptr[c + 1], row, weight, tile, total)
+        if len(hidden):
+            e = at[c]
+            while e < indptr[c + 1] and hidden[e] < first + len(columns):
+                if hidden[e] >= first:
+                    total[hidden[e] - first] = -np.inf
+                e += 1
+            at[c] = e
+        _keep_best(total, columns, best[c], items[c])
+
+
+@njit(cache=True, nogil=True, parallel=True, fastmath={"contract"})
+def all_of_tile(
+    indptr: NDArray[np.int64], row: NDArray[np.int32], weight: Floats, tile: Floats, scores: Floats
+) -> None:
+    """Write the scores of one tile of columns to `scores` (contexts, width)."""
+    for c in prange(len(indptr) - 1):
+        _add_rows(indptr[c], indptr[c + 1], row, weight, tile, scores[c])
+
+
+@njit(cache=True, nogil=True, parallel=True, fastmath={"contract"})
+def extent_of_tile(
+    indptr: NDArray[np.int64], row: NDArray[np.int32], weight: Floats, tile: Floats, low: Floats, high: Floats
+) -> None:
+    """Take the smallest and largest score of one tile into `low` and `high` (contexts)."""
+    for c in prange(len(indptr) - 1):
+        total = np.empty(tile.shape[1], tile.dtype)
+        _add_rows(indptr[c], indptr[c + 1], row, weight, tile, total)
+        low[c] = min(low[c], total.min())
+        high[c] = max(high[c], total.max())
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def add_neighbours(
+    indptr: NDArray[np.int64],
+    item: NDArray[np.int32],
+    weight: Floats,
+    neighbours: NDArray[np.int32],
+    similarity: Floats,
+    scores: Floats,
+) -> None:
+    """Write all scores of a pruned matrix: (contexts, items); row i has `neighbours[i]`, -1 where it has fewer."""
+    for c in prange(len(indptr) - 1):
+        total = scores[c]
+        total[:] = 0
+        for e in range(indptr[c], indptr[c + 1]):
+            for n in range(neighbours.shape[1]):
+                j = neighbours[item[e], n]
+                if j < 0:
+                    break
+                total[j] += weight[e] * similarity[item[e], n]
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def top_k(scores: Floats, columns: NDArray[np.int32], best: Floats, items: NDArray[np.int32]) -> None:
+    """Fill the best lists (rows, k) from a block of scores (rows, columns); -inf is never listed."""
+    for c in prange(len(scores)):
+        best[c] = -np.inf
+        items[c] = -1
+        _keep_best(scores[c], columns, best[c], items[c])
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def hide(indptr: NDArray[np.int64], item: NDArray[np.int32], scores: Floats) -> None:
+    """Set the scores of the items that each context has seen to -inf, (contexts, items)."""
+    for c in prange(len(indptr) - 1):
+        for e in range(indptr[c], indptr[c + 1]):
+            scores[c, item[e]] = -np.inf
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def uniform(seed: int, keys: NDArray[np.int64], columns: NDArray[np.int32], scores: Floats) -> None:
+    """Fill each row with numbers in [0, 1) that depend on the seed, the row's key and the item alone (splitmix64)."""
+    for c in prange(len(keys)):
+        for j in range(scores.shape[1]):
+            x = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(keys[c])
+            x = (x ^ (x >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93) + np.uint64(columns[j])
+            for _ in range(2):
+                x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+                x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+                x ^= x >> np.uint64(31)
+            scores[c, j] = np.float64(x >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def merge(
+    indptr: NDArray[np.int64],
+    item: NDArray[np.int32],
+    weight: NDArray[np.float64],
+    merged_item: NDArray[np.int32],
+    merged_weight: Floats,
+) -> NDArray[np.int64]:
+    """Sort each context's events by item and add up those of one item (in float64, in their order).
+
+    Writes items and weights where the events stood, packed to the front of each context's range; returns how many
+    distinct items each context has.
+    """
+    lengths = np.zeros(len(indptr) - 1, np.int64)
+    for c in prange(len(indptr) - 1):
+        start, stop = indptr[c], indptr[c + 1]
+        order = np.argsort(item[start:stop], kind="mergesort")
+        out = start - 1
+        last = -1
+        total = 0.0
+        for n in order:
+            e = start + n
+            if item[e] != last:
+                out += 1
+                last = item[e]
+                merged_item[out] = last
+                total = 0.0
+            total += weight[e]
+            merged_weight[out] = total
+        lengths[c] = out + 1 - start
+    return lengths
+
+
+@njit(cache=True, nogil=True)
+def pack(
+    indptr: NDArray[np.int64], lengths: NDArray[np.int64], item: NDArray[np.int32], weight: Floats
+) -> NDArray[np.int64]:
+    """Close the gaps that `merge` left, in place; return the new pointers (contexts + 1)."""
+    packed = np.zeros(len(indptr), np.int64)
+    for c in range(len(lengths)):
+        packed[c + 1] = packed[c] + lengths[c]
+        for n in range(lengths[c]):
+            item[packed[c] + n] = item[indptr[c] + n]
+            weight[packed[c] + n] = weight[indptr[c] + n]
+    return packed

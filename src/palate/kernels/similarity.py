@@ -1,0 +1,94 @@
+"""Counts to similarities, a block at a time: SAR keeps whole numbers and derives the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+COOCCURRENCE, JACCARD, LIFT, COSINE, INCLUSION, MUTUAL, LEXICOGRAPHERS = range(7)
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def similarity_block(
+    kind: int,
+    counts: NDArray[np.int32],
+    first: int,
+    rows: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    popularity: NDArray[np.int64],
+    n_users: int,
+    threshold: int,
+    block: NDArray[np.floating],
+) -> None:
+    """Write the similarity of items `rows` and `columns` to `block` (rows, columns).
+
+    `counts[rows[r] - first, columns[c]]` users have both items, `popularity` users have each. A pair with fewer than
+    `threshold` common users, or none, has similarity 0. Computed in float64, rounded once.
+    """
+    for r in prange(len(rows)):
+        i = rows[r]
+        ci = np.float64(popularity[i])
+        for c in range(len(columns)):
+            j = columns[c]
+            both = np.float64(counts[i - first, j])
+            value = 0.0
+            if both >= threshold and both > 0:
+                cj = np.float64(popularity[j])
+                if kind == COOCCURRENCE:
+                    value = both
+                elif kind == JACCARD:
+                    value = both / (ci + cj - both)
+                elif kind == LIFT:
+                    value = both / (ci * cj)
+                elif kind == COSINE:
+                    value = both / np.sqrt(ci * cj)
+                elif kind == INCLUSION:
+                    value = both / min(ci, cj)
+                else:
+                    value = np.log2(n_users * both / (ci * cj))
+                    if kind == LEXICOGRAPHERS:
+                        value *= both
+            block[r, c] = value
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def count_rows(
+    indptr: NDArray[np.int64],
+    items: NDArray[np.int32],
+    pointers: NDArray[np.int64],
+    users: NDArray[np.int32],
+    first: int,
+    counts: NDArray[np.int32],
+) -> None:
+    """Write rows `first ...` of the co-occurrence matrix to `counts` (rows, items): for catalogues too large for all of it."""
+    for r in prange(len(counts)):
+        row = counts[r]
+        row[:] = 0
+        for p in range(pointers[first + r], pointers[first + r + 1]):
+            for n in range(indptr[users[p]], indptr[users[p] + 1]):
+                row[np.uint32(items[n])] += 1
+
+
+@njit(cache=True, nogil=True)
+def add_user(
+    counts: NDArray[np.int32], items: NDArray[np.int32], fresh: NDArray[np.bool_], amount: int
+) -> None:
+    """Add `amount` to the count of each pair of a user's distinct `items` of which at least one is `fresh`."""
+    for a in range(len(items)):
+        for b in range(len(items)):
+            if fresh[a] or fresh[b]:
+                counts[items[a], items[b]] += amount
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def dot_users(
+    indptr: NDArray[np.int64], item: NDArray[np.int32], weight: NDArray[np.floating], one: NDArray[np.float64],
+    products: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Write the dot product of every user's affinity (CSR) with one dense affinity (items) to `products` (users)."""
+    for u in prange(len(indptr) - 1):
+        total = 0.0
+        for n in range(indptr[u], indptr[u + 1]):
+            total += weight[n] * one[item[n]]
+        products[u] = total

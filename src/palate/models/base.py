@@ -1,0 +1,641 @@
+"""What every recommender shares: verbs, ids, seen-filtering, top-k, batches, progress and files.
+
+A model writes its parameters as documented fields, its learned state as a dataclass, and the mathematics:
+
+* `_fit(train, pairs)` returns the state;
+* `_scores(contexts, columns)` returns (contexts, columns) scores; or `_best`, where it can do without all of them;
+* `_similar`, `_explain`, `_rate`, `_update`, `_forget` where it can, and says so in `verbs`.
+
+Everything in a model is in codes; ids come in and go out here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+
+from palate.catalogue import Catalogue
+from palate.errors import (
+    DataError,
+    NotFitted,
+    NotSupported,
+    PlanError,
+    SavedModelError,
+    UnknownId,
+    did_you_mean,
+    listing,
+)
+from palate.interactions import Histories, Interactions
+from palate.models import saved
+from palate.models.contexts import (
+    Contexts,
+    HistoriesLike,
+    from_histories,
+    from_users,
+    refuse,
+    signed_histories,
+)
+from palate.progress import progress
+from palate.vocabulary import Codes, Id, Vocabulary, as_ids
+
+Floats = NDArray[np.floating]
+Unknown = Literal["raise", "skip", "popular"]
+
+_CELLS = 2**24  # scores held at a time where a model needs them all: 64 MB of float32
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The distinct liked items of each user, ascending, as CSR."""
+
+    indptr: NDArray[np.int64]
+    """(users + 1)"""
+    items: Codes
+    """(pairs)"""
+
+
+@dataclass
+class Fitted:
+    """What every fitted model knows, beside its own state."""
+
+    users: Vocabulary
+    items: Vocabulary
+    histories: Histories
+    """train events of each user, in item codes; a negative one has a value below zero"""
+    popularity: NDArray[np.int64]
+    """(items) distinct users who chose the item"""
+    catalogue: Catalogue | None
+    fingerprint: str
+    """of the training data"""
+    state: Any
+    """the model's own learned state, a dataclass of arrays and numbers"""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why an item has its score: `baseline` and the contributions of past items add up to it."""
+
+    item: Id
+    score: float
+    baseline: float
+    contributions: pl.DataFrame
+    """item, value, time (where known), contribution; largest effect first"""
+
+
+class Recommender(BaseModel):
+    """A model that scores items in a context; parameters are its fields, checked when it is made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: ClassVar[str]
+    """what plans and the command line call it"""
+    verbs: ClassVar[frozenset[str]] = frozenset()
+    """what it can do beside fit, recommend, rank and score"""
+    learns_from_history: ClassVar[bool] = True
+    """whether it has nothing to say without a history"""
+    state_type: ClassVar[type]
+    """the dataclass of its learned state"""
+
+    _fitted: Fitted | None = PrivateAttr(None)
+
+    def __init__(self, **params: Any) -> None:
+        try:
+            super().__init__(**params)
+        except ValidationError as error:
+            raise PlanError(_parameter_message(type(self), error)) from None
+
+    # --- what it is -----------------------------------------------------------------------------------------
+
+    def params(self) -> dict[str, Any]:
+        """Return the parameters by name."""
+        return self.model_dump()
+
+    def can(self, verb: str) -> bool:
+        """Return whether the model has a verb: `similar`, `similar_users`, `explain`, `rate`, `update` or `forget`."""
+        return verb in self.verbs
+
+    @property
+    def fitted(self) -> Fitted:
+        """What was learned. Raises NotFitted before `fit` or `load`."""
+        if self._fitted is None:
+            raise NotFitted(
+                f"this {self.name} is not fitted yet: call fit(train) first, or load a saved one."
+            )
+        return self._fitted
+
+    @property
+    def users(self) -> Vocabulary:
+        """The users of train."""
+        return self.fitted.users
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items of train."""
+        return self.fitted.items
+
+    @property
+    def catalogue(self) -> Catalogue | None:
+        """The table of items given to `fit`."""
+        return self.fitted.catalogue
+
+    @property
+    def popularity(self) -> NDArray[np.int64]:
+        """Distinct train users of each item, (items)."""
+        return self.fitted.popularity
+
+    # --- fit, update, forget --------------------------------------------------------------------------------
+
+    def fit(
+        self, train: Interactions, *, valid: Interactions | None = None, catalogue: Catalogue | None = None
+    ) -> Self:
+        """Learn from interactions, from nothing: what was fitted before is forgotten.
+
+        Args:
+            train: decides which users and items the model knows.
+            valid: held-out rows for models that stop early; others leave it unread.
+            catalogue: names and attributes of items, for `where` filters and for people.
+        """
+        positive = train.positive()
+        if len(positive) == 0:
+            raise DataError(
+                f"all {len(train):,} rows of train are negative events: there is nothing to like."
+            )
+        pairs = Pairs(*positive.pairs())
+        popularity = np.bincount(pairs.items, minlength=train.n_items).astype(np.int64)
+        self._fitted = Fitted(
+            users=train.users,
+            items=train.items,
+            histories=signed_histories(train),
+            popularity=popularity,
+            catalogue=catalogue,
+            fingerprint=train.fingerprint,
+            state=None,
+        )
+        try:
+            self._fitted.state = self._fit(positive, pairs)
+        except BaseException:
+            self._fitted = None
+            raise
+        return self
+
+    def update(self, events: Interactions | object) -> Self:
+        """Learn from more events, exactly as if they had stood at the end of train. New users and items are welcome.
+
+        Args:
+            events: interactions, or a table of them with the columns user, item and, as train had them, value, time, event.
+        """
+        self._need("update")
+        if not isinstance(events, Interactions):
+            events = Interactions.from_table(events, source="events")
+        self._update(events)
+        return self
+
+    def forget(self, user: Id) -> Self:
+        """Take a user's events out, exactly as if they had never been in train. Items that only this user had go too."""
+        self._need("forget")
+        code = self.users.code(user)
+        if code < 0:
+            raise UnknownId(
+                f"there is no user {user!r} to forget; the model knows {len(self.users):,} {self.users.kind} ids."
+            )
+        self._forget(code)
+        return self
+
+    # --- recommend, rank, score -----------------------------------------------------------------------------
+
+    def recommend(
+        self,
+        *,
+        users: Iterable[Id] | None = None,
+        histories: HistoriesLike | object | None = None,
+        k: int = 10,
+        exclude_seen: bool = True,
+        candidates: Iterable[Id] | None = None,
+        where: str | None = None,
+        unknown: Unknown = "raise",
+    ) -> pl.DataFrame:
+        """Return the best k items for each user or history.
+
+        Args:
+            users: ids of train users; with neither users nor histories, all of them.
+            histories: for people that train lacks, see `models.contexts.from_histories`.
+            k: items a list; fewer where fewer are left.
+            exclude_seen: leave out what stands in the user's own history.
+            candidates: only these items.
+            where: only items of the catalogue that match, as in `genres has Comedy and year >= 1990`.
+            unknown: for users train lacks and for empty histories, `raise`, `skip` them, or give the `popular` items.
+
+        Returns:
+            user, item, score, rank (from 1); contexts in the order asked for. Ties: the smaller item id first.
+        """
+        if k < 1:
+            raise PlanError(f"k = {k}: a list has at least 1 item.")
+        contexts = self._contexts(users, histories)
+        allowed = self._allowed(candidates, where)
+        known = self._known(contexts)
+        if unknown == "raise" and not known.all():
+            refuse(contexts, ~known)
+        if unknown == "skip":
+            contexts, known = contexts.select(known), known[known]
+        k = min(k, len(self.items))
+        items = np.full((len(contexts), k), -1, np.int32)
+        scores = np.full((len(contexts), k), -np.inf)
+        if known.any():
+            items[known], scores[known] = self._top(contexts.select(known), k, exclude_seen, allowed)
+        if not known.all():
+            strangers = contexts.select(~known)
+            items[~known], scores[~known] = self._most_popular(strangers, k, exclude_seen, allowed)
+        listed = items >= 0
+        rank = np.broadcast_to(np.arange(1, k + 1, dtype=np.int32), items.shape)
+        return pl.DataFrame(
+            {
+                "user": contexts.labels.gather(np.repeat(np.arange(len(contexts)), listed.sum(axis=1))),
+                "item": self.items.decode(items[listed]),
+                "score": scores[listed],
+                "rank": rank[listed],
+            }
+        )
+
+    def recommend_codes(
+        self,
+        users: Codes | None = None,
+        histories: Histories | None = None,
+        *,
+        k: int = 10,
+        exclude_seen: bool = True,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> tuple[Codes, Floats]:
+        """Return the best k items in codes: for train users (-1: an empty list), or for histories in train's item codes.
+
+        Args:
+            users: (n) codes. histories: n of them, instead. k: items a list.
+            exclude_seen: leave out what stands in the history. allowed: (items) which items may be listed.
+
+        Returns:
+            items (n, k) padded with -1, and scores (n, k) padded with -inf.
+        """
+        if histories is not None:
+            contexts = Contexts(
+                pl.Series(np.arange(len(histories))), np.full(len(histories), -1, np.int32), histories
+            )
+        else:
+            codes = (
+                np.arange(len(self.users), dtype=np.int32) if users is None else np.asarray(users, np.int32)
+            )
+            every = users is None or (
+                len(codes) == len(self.users) and (codes == np.arange(len(codes))).all()
+            )
+            events = self.fitted.histories if every else self.fitted.histories.select(codes)
+            contexts = Contexts(pl.Series(codes), codes, events)
+        known = self._known(contexts)
+        if known.all():
+            return self._top(contexts, k, exclude_seen, allowed)
+        items = np.full((len(contexts), k), -1, np.int32)
+        scores = np.full((len(contexts), k), -np.inf)
+        if known.any():
+            items[known], scores[known] = self._top(contexts.select(known), k, exclude_seen, allowed)
+        return items, scores
+
+    def score(
+        self,
+        *,
+        users: Iterable[Id] | None = None,
+        histories: HistoriesLike | object | None = None,
+        items: Iterable[Id] | None = None,
+    ) -> Floats:
+        """Return the scores of `items` (None: all of train, in their order) for each user or history: (contexts, items)."""
+        contexts = self._contexts(users, histories)
+        known = self._known(contexts)
+        if not known.all():
+            refuse(contexts, ~known)
+        return self._scores(contexts, self._item_codes(items))
+
+    def rank(self, contexts: Sequence[Any], candidates: Sequence[Sequence[Id]]) -> pl.DataFrame:
+        """Order a list of candidates for each context.
+
+        Args:
+            contexts: user ids, or histories (lists of item ids).
+            candidates: as many lists of item ids. Items that train lacks have no score and come last, as given.
+
+        Returns:
+            user, item, score, rank; best first.
+        """
+        if len(contexts) != len(candidates):
+            raise DataError(
+                f"{len(contexts):,} contexts but {len(candidates):,} candidate lists: give one list a context."
+            )
+        lists = all(isinstance(context, (list, tuple)) for context in contexts)
+        asked = self._contexts(None, contexts) if lists else self._contexts(contexts, None)
+        known = self._known(asked)
+        if not known.all():
+            refuse(asked, ~known)
+        frames = []
+        for n, ids in enumerate(candidates):
+            codes = self.items.encode(ids)
+            scores = np.full(len(codes), -np.inf)
+            here = codes >= 0
+            if here.any():
+                scores[here] = self._scores(asked.select(np.array([n])), codes[here])[0]
+            order = np.lexsort((codes, -scores))
+            frames.append(
+                pl.DataFrame(
+                    {
+                        "user": [asked.labels[n]] * len(order),
+                        "item": as_ids(ids).gather(order),
+                        "score": pl.Series(scores[order]).replace(-np.inf, None),
+                        "rank": np.arange(1, len(order) + 1, dtype=np.int32),
+                    }
+                )
+            )
+        return pl.concat(frames)
+
+    # --- similar, explain, rate -----------------------------------------------------------------------------
+
+    def similar(self, items: Iterable[Id], k: int = 10) -> pl.DataFrame:
+        """Return the k items most similar to each of `items`: item, similar, score, rank. The item itself is left out."""
+        self._need("similar")
+        codes = self._item_codes([items] if isinstance(items, (str, int)) else items)
+        found, scores = self._similar(codes, min(k, len(self.items)))
+        return _neighbours(self.items.decode(codes), self.items, found, scores, ("item", "similar"))
+
+    def similar_users(self, users: Iterable[Id], k: int = 10) -> pl.DataFrame:
+        """Return the k users most similar to each of `users`: user, similar, score, rank."""
+        self._need("similar_users")
+        contexts = self._contexts(users, None)
+        if (contexts.users < 0).any():
+            refuse(contexts, contexts.users < 0)
+        found, scores = self._similar_users(contexts, min(k, len(self.users)))
+        return _neighbours(contexts.labels, self.users, found, scores, ("user", "similar"))
+
+    def explain(
+        self, *, user: Id | None = None, history: Sequence[Id] | None = None, item: Id, k: int | None = None
+    ) -> Explanation:
+        """Return what each past item of a user or a history adds to the score of `item`.
+
+        Args:
+            user, history: one of them. item: any item of train. k: how many contributions to show (None: all).
+        """
+        self._need("explain")
+        if (user is None) == (history is None):
+            raise PlanError("explain one context: give either user=... or history=[...].")
+        contexts = self._contexts(None if user is None else [user], None if history is None else [history])
+        if not self._known(contexts).all():
+            refuse(contexts, np.array([True]))
+        code = int(self._item_codes([item])[0])
+        items, contributions, baseline = self._explain(contexts, code)
+        events = contexts.events
+        value = np.bincount(events.item, events.value, minlength=len(self.items))[items]
+        columns = {"item": self.items.decode(items), "value": value}
+        if events.time is not None:
+            latest = np.zeros(len(self.items), np.int64)
+            np.maximum.at(latest, events.item, events.time)
+            columns["time"] = pl.Series(latest[items])
+        columns["contribution"] = pl.Series(contributions)
+        table = pl.DataFrame(columns)[np.lexsort((items, -np.abs(contributions)))]
+        score = float(contributions.sum() + baseline)
+        return Explanation(item, score, float(baseline), table if k is None else table.head(k))
+
+    def rate(self, pairs: object) -> pl.DataFrame:
+        """Return the rating each user would give each item: user, item, rating, rows as given.
+
+        Args:
+            pairs: interactions or a table with the columns user and item. Users or items that train lacks: UnknownId.
+        """
+        self._need("rate")
+        from palate.tables import require_column, to_frame
+
+        frame = pairs.table() if isinstance(pairs, Interactions) else to_frame(pairs, source="pairs")
+        users = as_ids(require_column(frame, "user", source="pairs", role="user"))
+        items = as_ids(require_column(frame, "item", source="pairs", role="item"))
+        user = self.users.encode(users)
+        if (user < 0).any():
+            raise UnknownId(
+                f"no ratings for users that train lacks ({listing(users.filter(pl.Series(user < 0)).unique())})."
+            )
+        rating = self._rate(user, self._item_codes(items))
+        return pl.DataFrame({"user": users, "item": items, "rating": rating})
+
+    # --- files ----------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model as a folder of safe files, whole or not at all; see `models.saved`. Returns the folder."""
+        fitted, folder = self.fitted, Path(folder)
+        arrays = {f"history.{name}": array for name, array in _parts(fitted.histories).items()}
+        arrays["popularity"] = fitted.popularity
+        numbers = {}
+        for name, value in _parts(fitted.state).items():
+            if isinstance(value, np.ndarray):
+                arrays[f"state.{name}"] = value
+            else:
+                numbers[name] = value
+        writers = {"users.parquet": fitted.users.save, "items.parquet": fitted.items.save}
+        if fitted.catalogue is not None:
+            writers["catalogue.parquet"] = fitted.catalogue.save
+        from palate import __version__
+
+        manifest = {
+            "palate": __version__,
+            "class": self.name,
+            "params": self.params(),
+            "state": numbers,
+            "train": {"fingerprint": fitted.fingerprint, "interactions": len(fitted.histories.item)},
+            "vocabulary": {"users": fitted.users.digest, "items": fitted.items.digest},
+        }
+        saved.write(folder, manifest, arrays, writers)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a model that `save` wrote, after checking every byte of it. Raises SavedModelError."""
+        folder = Path(folder)
+        manifest = saved.read_manifest(folder)
+        if manifest["class"] != cls.name:
+            raise SavedModelError(
+                f"{folder} holds a {manifest['class']}, not a {cls.name}: use palate.load_model(folder)."
+            )
+        model = cls(**manifest["params"])
+        arrays = saved.read_arrays(folder)
+        state = {
+            name.removeprefix("state."): array for name, array in arrays.items() if name.startswith("state.")
+        }
+        history = {
+            name.removeprefix("history."): array
+            for name, array in arrays.items()
+            if name.startswith("history.")
+        }
+        users, items = Vocabulary.load(folder / "users.parquet"), Vocabulary.load(folder / "items.parquet")
+        if {"users": users.digest, "items": items.digest} != manifest["vocabulary"]:
+            raise SavedModelError(
+                f"{folder}: the vocabularies are not those of the model: fit and save it again."
+            )
+        catalogue = folder / "catalogue.parquet"
+        model._fitted = Fitted(
+            users=users,
+            items=items,
+            histories=Histories(**{"time": None, **history}),
+            popularity=arrays["popularity"],
+            catalogue=Catalogue.load(catalogue) if "catalogue.parquet" in manifest["files"] else None,
+            fingerprint=manifest["train"]["fingerprint"],
+            state=cls.state_type(**state, **manifest["state"]),
+        )
+        return model
+
+    # --- what a model writes --------------------------------------------------------------------------------
+
+    def _fit(self, train: Interactions, pairs: Pairs) -> Any:
+        """Return the learned state; `train` has no negative events."""
+        raise NotImplementedError
+
+    def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
+        """Return the scores of items `columns` for each context, (contexts, columns)."""
+        raise NotImplementedError
+
+    def _best(self, contexts: Contexts, k: int, exclude_seen: bool, columns: Codes) -> tuple[Codes, Floats]:
+        """Return the best k of `columns` (ascending) for each context, by making all scores a batch at a time."""
+        from palate.kernels import scores as kernel
+
+        items = np.full((len(contexts), k), -1, np.int32)
+        best = np.full((len(contexts), k), -np.inf)
+        place = np.full(len(self.items), -1, np.int32)
+        place[columns] = np.arange(len(columns), dtype=np.int32)
+        step = max(1, _CELLS // max(len(columns), 1))
+        with progress("Scoring", total=len(contexts), unit="users") as advance:
+            for start in range(0, len(contexts), step):
+                stop = min(start + step, len(contexts))
+                batch = contexts.select(np.arange(start, stop))
+                block = np.ascontiguousarray(self._scores(batch, columns), np.float64)
+                if exclude_seen:
+                    kernel.hide(batch.events.indptr, place[batch.events.item], block)
+                kernel.top_k(block, columns, best[start:stop], items[start:stop])
+                advance(stop - start)
+        return items, best
+
+    def _similar(self, items: Codes, k: int) -> tuple[Codes, Floats]:
+        raise NotImplementedError
+
+    def _similar_users(self, contexts: Contexts, k: int) -> tuple[Codes, Floats]:
+        raise NotImplementedError
+
+    def _explain(self, contexts: Contexts, item: int) -> tuple[Codes, NDArray[np.float64], float]:
+        """Return past items, what each adds to the score of `item`, and the baseline."""
+        raise NotImplementedError
+
+    def _rate(self, users: Codes, items: Codes) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+    def _update(self, events: Interactions) -> None:
+        raise NotImplementedError
+
+    def _forget(self, user: int) -> None:
+        raise NotImplementedError
+
+    # --- borders --------------------------------------------------------------------------------------------
+
+    def _need(self, verb: str) -> None:
+        if not self.can(verb):
+            from palate.models import registry
+
+            able = [name for name in registry.names() if verb in registry.get(name).verbs]
+            raise NotSupported(f"{self.name} cannot {verb}; {' and '.join(able)} can.")
+
+    def _contexts(self, users: Iterable[Id] | None, histories: HistoriesLike | object | None) -> Contexts:
+        if users is not None and histories is not None:
+            raise PlanError("give users or histories, not both.")
+        if histories is not None:
+            return from_histories(histories, self.items)
+        return from_users(users, self.users, self.fitted.histories)
+
+    def _known(self, contexts: Contexts) -> NDArray[np.bool_]:
+        """(contexts) whether there is something to go by."""
+        return (contexts.events.lengths > 0) | (not self.learns_from_history)
+
+    def _item_codes(self, items: Iterable[Id] | None) -> Codes:
+        if items is None:
+            return np.arange(len(self.items), dtype=np.int32)
+        ids = as_ids(items)
+        codes = self.items.encode(ids)
+        if (codes < 0).any():
+            missing = ids.filter(pl.Series(codes < 0)).unique(maintain_order=True)
+            hint = did_you_mean(str(missing[0]), self.items.ids.head(50_000)) if self.items.is_text else ""
+            raise UnknownId(
+                f"{len(missing):,} of {len(ids):,} items are not in train ({listing(missing)}); it has "
+                f"{len(self.items):,} {self.items.kind} ids.{hint}"
+            )
+        return codes
+
+    def _allowed(self, candidates: Iterable[Id] | None, where: str | None) -> NDArray[np.bool_] | None:
+        if candidates is None and where is None:
+            return None
+        allowed = np.ones(len(self.items), bool)
+        if candidates is not None:
+            allowed[:] = False
+            allowed[self._item_codes(candidates)] = True
+        if where is not None:
+            if self.catalogue is None:
+                raise DataError(
+                    f"where = {where!r} needs the attributes of the items: fit with catalogue=... (--items FILE)."
+                )
+            allowed &= self.catalogue.matching(where, self.items)
+        return allowed
+
+    def _top(
+        self, contexts: Contexts, k: int, exclude_seen: bool, allowed: NDArray[np.bool_] | None
+    ) -> tuple[Codes, Floats]:
+        every = np.arange(len(self.items), dtype=np.int32)
+        return self._best(contexts, k, exclude_seen, every if allowed is None else every[allowed])
+
+    def _most_popular(
+        self, contexts: Contexts, k: int, exclude_seen: bool, allowed: NDArray[np.bool_] | None
+    ) -> tuple[Codes, Floats]:
+        from palate.models.popularity import Popularity
+
+        popular = Popularity()
+        popular._fitted = dataclasses.replace(self.fitted, state=None)
+        popular._fitted.state = popular.state_type(score=self.popularity.astype(np.float64), time_now=0)
+        return popular._top(contexts, k, exclude_seen, allowed)
+
+
+def _parts(state: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass that are not None."""
+    fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _neighbours(
+    ids: pl.Series, vocabulary: Vocabulary, found: Codes, scores: Floats, names: tuple[str, str]
+) -> pl.DataFrame:
+    listed = found >= 0
+    rank = np.broadcast_to(np.arange(1, found.shape[1] + 1, dtype=np.int32), found.shape)
+    return pl.DataFrame(
+        {
+            names[0]: ids.gather(np.repeat(np.arange(len(ids)), listed.sum(axis=1))),
+            names[1]: vocabulary.decode(found[listed]),
+            "score": scores[listed],
+            "rank": rank[listed],
+        }
+    )
+
+
+def _parameter_message(model: type[Recommender], error: ValidationError) -> str:
+    """Return the first fault of a set of parameters, in words."""
+    fault = error.errors()[0]
+    name = str(fault["loc"][0]) if fault["loc"] else ""
+    known = list(model.model_fields)
+    if fault["type"] == "extra_forbidden":
+        return f"{model.name} has no parameter {name!r}.{did_you_mean(name, known)} It has: {', '.join(known) or 'none'}."
+    given = fault["input"]
+    hint = did_you_mean(given, _choices(fault)) if isinstance(given, str) else ""
+    return f"{model.name}: {name} = {given!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}.{hint}"
+
+
+def _choices(fault: Any) -> list[str]:
+    expected = str(fault.get("ctx", {}).get("expected", ""))
+    return [part.strip("' ") for part in expected.replace(" or ", ",").split(",")]

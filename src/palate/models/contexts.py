@@ -1,0 +1,111 @@
+"""Contexts: who is asked for, as train users or as histories alone, in the codes of a fitted model."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from palate.errors import DataError, PalateWarning, UnknownId, listing
+from palate.interactions import Histories, Interactions
+from palate.vocabulary import Codes, Id, Vocabulary, as_ids
+
+HistoriesLike = Interactions | Mapping[Any, Sequence[Id]] | Sequence[Sequence[Id]]
+
+
+@dataclass(frozen=True)
+class Contexts:
+    """What a model scores for: one context is one user, or one history without a user."""
+
+    labels: pl.Series
+    """(contexts) what the `user` column of an answer holds: user ids, or the keys or places of histories"""
+    users: Codes
+    """(contexts) train codes, -1 for a history without a known user"""
+    events: Histories
+    """(contexts) events in train item codes; negative ones have a value below zero"""
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def select(self, rows: NDArray[Any]) -> Contexts:
+        """Return some contexts, by mask or place."""
+        places = np.flatnonzero(rows) if rows.dtype == bool else rows
+        if len(places) == len(self) and (places == np.arange(len(self))).all():
+            return self
+        return Contexts(self.labels.gather(places), self.users[places], self.events.select(places))
+
+
+def signed_histories(data: Interactions) -> Histories:
+    """Return the histories of `data` with the value of every negative event below zero, however it was told."""
+    if data.negative is None or data.event is None:
+        return data.histories()
+    value = data.value.copy()
+    named = data.negative & (value >= 0)
+    value[named] = np.minimum(-value[named], -1)
+    return replace(data, value=value).histories()
+
+
+def from_users(users: Iterable[Id] | None, known: Vocabulary, histories: Histories) -> Contexts:
+    """Return train users as contexts (None: all); a user that train lacks has code -1 and no events."""
+    if users is None:
+        return Contexts(known.ids, np.arange(len(known), dtype=np.int32), histories)
+    ids = as_ids([users] if isinstance(users, (str, int)) else users)
+    codes = known.encode(ids)
+    return Contexts(ids, codes, histories.select(codes))
+
+
+def from_histories(histories: HistoriesLike | object, items: Vocabulary) -> Contexts:
+    """Return histories as contexts. Items that train lacks are left out, with a warning.
+
+    Args:
+        histories: interactions or a table of them (user, item, and value and time where they are known); a mapping from
+            label to item ids; or a list of lists of item ids, oldest first.
+        items: the items of train.
+    """
+    if not isinstance(histories, (Interactions, Mapping, list, tuple)):
+        histories = Interactions.from_table(histories, source="histories")
+    if isinstance(histories, Interactions):
+        labels, events, theirs = histories.users.ids, signed_histories(histories), histories.items
+        codes = items.encode(theirs.ids)[events.item]
+    else:
+        if isinstance(histories, Mapping):
+            labels, lists = pl.Series(list(histories)), list(histories.values())
+        else:
+            labels, lists = pl.Series(np.arange(len(histories))), list(histories)
+        if any(
+            isinstance(items_of_one, str) or not isinstance(items_of_one, Iterable) for items_of_one in lists
+        ):
+            raise DataError(
+                f"histories are lists of item ids, one list a context; given {listing(lists, limit=2)}. "
+                "For one history, give [[...]]."
+            )
+        lists = [list(one) for one in lists]
+        codes = items.encode([id for one in lists for id in one])
+        indptr = np.concatenate([[0], np.cumsum([len(one) for one in lists])]).astype(np.int64)
+        events = Histories(indptr, codes, np.ones(len(codes), np.float32), None)
+    known = codes >= 0
+    if not known.all():
+        warnings.warn(
+            f"{int((~known).sum()):,} of {len(codes):,} history events have items that train lacks; they are left out.",
+            PalateWarning,
+            stacklevel=3,
+        )
+    kept = np.concatenate([[0], np.cumsum(known)])[events.indptr].astype(np.int64)
+    events = Histories(
+        kept, codes[known], events.value[known], None if events.time is None else events.time[known]
+    )
+    return Contexts(labels, np.full(len(labels), -1, np.int32), events)
+
+
+def refuse(contexts: Contexts, without: NDArray[np.bool_]) -> None:
+    """Raise UnknownId for contexts a model knows nothing of, saying what can be done."""
+    ids = contexts.labels.filter(pl.Series(without))
+    raise UnknownId(
+        f"nothing is known of {len(ids):,} of {len(contexts):,} asked for ({listing(ids)}): not in train, or no known item in the "
+        'history. Give histories=..., or unknown="popular" or "skip".'
+    )

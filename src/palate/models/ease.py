@@ -1,0 +1,72 @@
+"""EASE: a linear model of items by items, in closed form.
+
+Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019. Of all item-item matrices B with a zero diagonal it
+takes the one that best rebuilds every user's set of items from itself, ||X - X B||^2 + l2 ||B||^2:
+
+    P = (X'X + l2 I)^-1,    B = I - P / diag(P)    (columns divided)
+
+One parameter, no iterations, and on data of up to some ten thousand items often the best of the simple models. New
+users are scored from their history alone. Cost: items^3 multiply-adds once (1 s at 4,000 items on one
+core, float64), 8 x items^2 bytes while it fits, 4 x items^2 afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from palate.errors import PlanError
+from palate.interactions import Histories, Interactions
+from palate.models.base import Floats, Pairs
+from palate.models.itemitem import ItemItem
+from palate.vocabulary import Codes
+
+
+@dataclass
+class EASEState:
+    """What EASE learns."""
+
+    weights: NDArray[np.float32]
+    """(items, items) B: row = past item, column = scored item; zero diagonal"""
+
+
+class EASE(ItemItem):
+    """Embarrassingly shallow autoencoder: linear, closed form, strong."""
+
+    name: ClassVar[str] = "ease"
+    state_type: ClassVar[type] = EASEState
+
+    l2: float = Field(500.0, gt=0, allow_inf_nan=False)
+    """strength of the penalty; try 100 to 2,000 on validation data, more for larger sets"""
+
+    def _fit(self, train: Interactions, pairs: Pairs) -> EASEState:
+        from scipy.linalg.lapack import dpotrf, dpotri
+
+        from palate.kernels.cooccurrence import count_pairs
+
+        gram = count_pairs(pairs.indptr, pairs.items, train.n_items).astype(np.float64)
+        gram[np.diag_indices_from(gram)] += self.l2
+        # The inverse of a positive definite matrix by its Cholesky factor, in place: half the work of a general one.
+        factor, info = dpotrf(gram.T, lower=True, overwrite_a=True)
+        if info == 0:
+            inverse, info = dpotri(factor, lower=True, overwrite_c=True)
+        if info != 0:
+            raise PlanError(
+                f"ease: l2 = {self.l2} leaves the problem singular: raise it (try {max(self.l2 * 10, 1.0):g})."
+            )
+        # LAPACK filled one half; in C order that is the upper one.
+        inverse = np.triu(inverse.T)
+        inverse += np.triu(inverse, 1).T
+        weights = (inverse / -np.diag(inverse)).astype(np.float32)  # column j divided by P_jj
+        np.fill_diagonal(weights, 0.0)
+        return EASEState(weights)
+
+    def _weights(self, events: Histories) -> NDArray[np.float64]:
+        return (events.value >= 0).astype(np.float64)
+
+    def _block(self, rows: Codes, columns: Codes) -> Floats:
+        return self.fitted.state.weights[rows[:, None], columns]

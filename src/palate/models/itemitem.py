@@ -1,0 +1,141 @@
+"""Models whose score is a sum over the history: weight of a past item, times its row of an item-item matrix.
+
+SAR and EASE differ in weights and matrix only. Here stand the walk over the matrix in tiles, similar items, and the
+explanation, which is exact: the terms of the sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.interactions import Histories
+from palate.models.base import Floats, Recommender
+from palate.models.contexts import Contexts
+from palate.progress import progress
+from palate.vocabulary import Codes
+
+_TILE_BYTES = 8 * 2**20  # a tile that the last cache holds beside the histories
+_EVENTS = 2**25  # distinct past items taken at a time: 256 MB of items and weights
+
+
+@dataclass(frozen=True)
+class Affinity:
+    """What each context likes: its distinct past items, ascending, and their weights, as CSR."""
+
+    indptr: NDArray[np.int64]
+    item: Codes
+    weight: Floats
+
+
+class ItemItem(Recommender):
+    """Base of models that score by a history and an item-item matrix."""
+
+    verbs = frozenset({"similar", "explain"})
+
+    # --- what such a model writes ---------------------------------------------------------------------------
+
+    def _weights(self, events: Histories) -> NDArray[np.float64]:
+        """Return how much each past event counts, (events); 0 for a negative one."""
+        raise NotImplementedError
+
+    def _block(self, rows: Codes, columns: Codes) -> Floats:
+        """Return the item-item matrix at `rows` and `columns`."""
+        raise NotImplementedError
+
+    # --- what follows from it -------------------------------------------------------------------------------
+
+    def _affinity(self, events: Histories, weights: NDArray[np.float64] | None = None) -> Affinity:
+        from palate.kernels import scores as kernel
+
+        if weights is None:
+            weights = self._weights(events)
+        item = np.empty(len(events.item), np.int32)
+        weight = np.empty(len(item), self._dtype)
+        lengths = kernel.merge(events.indptr, events.item, weights, item, weight)
+        indptr = kernel.pack(events.indptr, lengths, item, weight)
+        return Affinity(indptr, item[: indptr[-1]], weight[: indptr[-1]])
+
+    @property
+    def _dtype(self) -> type[np.floating]:
+        return np.float32
+
+    def _rows(self, affinity: Affinity) -> tuple[Codes, Codes]:
+        """Return the distinct past items, and for each term of the sums which of them it is."""
+        used = np.zeros(len(self.items), bool)
+        used[affinity.item] = True
+        place = (np.cumsum(used) - 1).astype(np.int32)
+        return np.flatnonzero(used).astype(np.int32), affinity.item if used.all() else place[affinity.item]
+
+    def _width(self, rows: Codes) -> int:
+        """Return how many columns a tile may have: a multiple of 64, so that its rows are whole cache lines."""
+        width = _TILE_BYTES // (np.dtype(self._dtype).itemsize * max(len(rows), 1))
+        return int(np.clip(width // 64 * 64, 64, 1024))
+
+    def _best(self, contexts: Contexts, k: int, exclude_seen: bool, columns: Codes) -> tuple[Codes, Floats]:
+        from palate.kernels import scores as kernel
+
+        items = np.full((len(contexts), k), -1, np.int32)
+        best = np.full((len(contexts), k), -np.inf, self._dtype)
+        place = np.full(len(self.items), -1, np.int32)
+        place[columns] = np.arange(len(columns), dtype=np.int32)
+        for part in _parts(contexts.events.indptr):
+            batch = contexts.select(np.arange(part.start, part.stop))
+            affinity = self._affinity(batch.events)
+            rows, row = self._rows(affinity)
+            hidden = place[affinity.item] if exclude_seen else np.empty(0, np.int32)
+            at = affinity.indptr[:-1].copy()
+            width = self._width(rows)
+            with progress("Scoring", total=len(columns), unit="items") as advance:
+                for start in range(0, len(columns), width):
+                    some = columns[start : start + width]
+                    tile = self._block(rows, some)
+                    kernel.best_of_tile(
+                        affinity.indptr, row, affinity.weight, tile, some, hidden, at, start,
+                        best[part], items[part],
+                    )  # fmt: skip
+                    advance(len(some))
+        return items, best
+
+    def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
+        return self._sums(self._affinity(contexts.events), columns)
+
+    def _sums(self, affinity: Affinity, columns: Codes) -> Floats:
+        """Return the sums for each context at `columns`, (contexts, columns)."""
+        from palate.kernels import scores as kernel
+
+        rows, row = self._rows(affinity)
+        width = self._width(rows)
+        scores = np.empty((len(affinity.indptr) - 1, len(columns)), self._dtype)
+        for start in range(0, len(columns), width):
+            tile = self._block(rows, columns[start : start + width])
+            kernel.all_of_tile(affinity.indptr, row, affinity.weight, tile, scores[:, start : start + width])
+        return scores
+
+    def _similar(self, items: Codes, k: int) -> tuple[Codes, Floats]:
+        from palate.kernels import scores as kernel
+
+        columns = np.arange(len(self.items), dtype=np.int32)
+        found = np.full((len(items), k), -1, np.int32)
+        best = np.full((len(items), k), -np.inf)
+        step = max(1, 2**24 // len(columns))
+        for start in range(0, len(items), step):
+            some = items[start : start + step]
+            block = self._block(some, columns)
+            block[np.arange(len(some)), some] = -np.inf  # an item is not its own neighbour
+            kernel.top_k(block, columns, best[start : start + step], found[start : start + step])
+        return found, best
+
+    def _explain(self, contexts: Contexts, item: int) -> tuple[Codes, NDArray[np.float64], float]:
+        affinity = self._affinity(contexts.events)
+        column = self._block(affinity.item, np.array([item], np.int32))[:, 0]
+        return affinity.item, affinity.weight.astype(np.float64) * column, 0.0
+
+
+def _parts(indptr: NDArray[np.int64]) -> list[slice]:
+    """Cut contexts into runs of bounded size."""
+    cuts = np.unique(np.searchsorted(indptr, np.arange(0, indptr[-1] + _EVENTS, _EVENTS)))
+    cuts = np.unique(np.clip(np.r_[0, cuts, len(indptr) - 1], 0, len(indptr) - 1))
+    return [slice(int(a), int(b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]

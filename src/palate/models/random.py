@@ -1,0 +1,47 @@
+"""Random: every item is as good as any other. What a metric gives to chance.
+
+The score depends on the seed, the user and the item alone, so lists are repeatable and a user's do not change with who
+else is asked for. Cost: one hash a score.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from palate.interactions import Interactions
+from palate.models.base import Floats, Pairs, Recommender
+from palate.models.contexts import Contexts
+from palate.vocabulary import Codes
+
+
+@dataclass
+class RandomState:
+    """Random learns nothing."""
+
+
+class Random(Recommender):
+    """Uniform scores in [0, 1)."""
+
+    name: ClassVar[str] = "random"
+    learns_from_history: ClassVar[bool] = False
+    state_type: ClassVar[type] = RandomState
+
+    seed: int = 42
+    """another seed, another order"""
+
+    def _fit(self, train: Interactions, pairs: Pairs) -> RandomState:
+        return RandomState()
+
+    def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
+        from palate.kernels import scores as kernel
+
+        keys = contexts.users.astype(np.int64)
+        for row in np.flatnonzero(keys < 0):  # a history without a user is its own key
+            start, stop = contexts.events.indptr[row : row + 2]
+            keys[row] = -1 - int(np.dot(contexts.events.item[start:stop], np.arange(1, stop - start + 1)))
+        scores = np.empty((len(contexts), len(columns)))
+        kernel.uniform(self.seed, keys, columns, scores)
+        return scores

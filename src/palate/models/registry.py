@@ -1,0 +1,47 @@
+"""Names of models to classes. Adding a model is one file, one line here, and one subclass of the conformance tests."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from palate.errors import PlanError, did_you_mean
+
+if TYPE_CHECKING:
+    from palate.models.base import Recommender
+
+_HOMES = {
+    "random": "palate.models.random:Random",
+    "popularity": "palate.models.popularity:Popularity",
+    "ease": "palate.models.ease:EASE",
+    "sar": "palate.models.sar:SAR",
+}
+
+
+def names() -> list[str]:
+    """Return the names of all models, simple ones first."""
+    return list(_HOMES)
+
+
+def get(name: str) -> type[Recommender]:
+    """Return the class of a model. Raises PlanError for a name that is not known, with the nearest one."""
+    if name not in _HOMES:
+        raise PlanError(
+            f"no model is called {name!r}.{did_you_mean(name, _HOMES)} The models are: {', '.join(_HOMES)}."
+        )
+    module, _, attribute = _HOMES[name].partition(":")
+    model: type[Recommender] = getattr(importlib.import_module(module), attribute)
+    return model
+
+
+def create(name: str, **params: Any) -> Recommender:
+    """Return an unfitted model with its parameters, checked."""
+    return get(name)(**params)
+
+
+def load_model(folder: str | Path) -> Recommender:
+    """Return a saved model, of whichever class it is. Raises SavedModelError for a torn or altered folder."""
+    from palate.models import saved
+
+    return get(saved.read_manifest(Path(folder)).get("class", "")).load(folder)

@@ -1,0 +1,125 @@
+"""A saved model: a folder of safe files, written whole or not at all, and checked before it is read.
+
+`model.json` (class, version, parameters, digests of vocabularies, training fingerprint, SHA-256 of every other file, and of
+itself), `arrays.safetensors`, `users.parquet`, `items.parquet`, and `catalogue.parquet` where the model has a catalogue.
+Nothing in it can run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.errors import SavedModelError
+
+FORMAT = 1
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def write(
+    folder: Path, manifest: dict[str, Any], arrays: Arrays, writers: Mapping[str, Callable[[Path], None]]
+) -> None:
+    """Write a model folder under a temporary name beside `folder`, then rename it.
+
+    Args:
+        folder: where the model is to stand; an earlier model there is replaced, anything else is refused.
+        manifest: what `model.json` says.
+        arrays: learned state.
+        writers: more files by name, each with the function that writes it.
+
+    Raises:
+        SavedModelError: the folder holds something else, or the disk refuses; nothing is left half written.
+    """
+    from safetensors.numpy import save_file
+
+    if (
+        folder.exists()
+        and any(folder.iterdir() if folder.is_dir() else [folder])
+        and not (folder / "model.json").is_file()
+    ):
+        raise SavedModelError(f"{folder} exists and is no saved model: give a new folder.")
+    temporary = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        save_file(
+            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+            temporary / "arrays.safetensors",
+        )
+        for name, write_file in writers.items():
+            write_file(temporary / name)
+        files = {path.name: _sha256(path) for path in sorted(temporary.iterdir())}
+        manifest = {"format": FORMAT, **manifest, "files": files}
+        manifest["digest"] = _digest(manifest)
+        (temporary / "model.json").write_text(
+            json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8"
+        )
+        temporary.chmod(0o755)
+        if folder.exists():
+            earlier = temporary.with_name(temporary.name + "-earlier")
+            os.replace(folder, earlier)
+            os.replace(temporary, folder)
+            shutil.rmtree(earlier)
+        else:
+            os.replace(temporary, folder)
+    except Exception as error:
+        # safetensors and Polars wrap a full disk in errors of their own.
+        raise SavedModelError(f"{folder} could not be written ({error}); nothing was left behind.") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return what `model.json` says, after checking every file of the folder against its digest.
+
+    Raises:
+        SavedModelError: no model there, a file is missing, altered, or of a newer format.
+    """
+    path = folder / "model.json"
+    if not path.is_file():
+        raise SavedModelError(
+            f"{folder} is no saved model (it has no model.json). Give the folder that `save` or `palate fit` wrote."
+        )
+    try:
+        manifest = json.loads(path.read_text("utf-8"))
+        digest, files = manifest["digest"], dict(manifest["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SavedModelError(f"{path} is torn or altered: fit and save the model again.") from error
+    if manifest.get("format") != FORMAT:
+        raise SavedModelError(
+            f"{folder} has format {manifest.get('format')}; this Palate reads format {FORMAT}. Fit again, or use that version."
+        )
+    if digest != _digest(manifest):
+        raise SavedModelError(f"{path} was altered after saving: fit and save the model again.")
+    for name, expected in files.items():
+        file = folder / name
+        if Path(name).name != name or not file.is_file() or _sha256(file) != expected:
+            raise SavedModelError(f"{file} is missing, torn or altered: fit and save the model again.")
+    return dict(manifest)
+
+
+def read_arrays(folder: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a folder that `read_manifest` has checked."""
+    from safetensors.numpy import load_file
+
+    return dict(load_file(folder / "arrays.safetensors"))
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    content = {name: value for name, value in manifest.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
