@@ -9,7 +9,7 @@ bound by:
 
 * co-occurrence counting: increments a second against random increments in the nearest cache. Above 1 is
   possible: pairs of popular items are counted 64 users to an instruction instead of one at a time;
-* rows of the item-item matrix to top-k: bytes read from the tile against the second cache, and
+* rows of the item-item matrix to top-k: bytes read from the tile against reading it straight through, and
   multiply-adds against GEMM (which reuses each number it loads hundreds of times; here each is used once
   for each event);
 * ordering rows by user and time, and distinct pairs by user and item: rows a second against the scatter;
@@ -36,7 +36,11 @@ import synthetic
 import common
 from palate.kernels import cooccurrence, order, ranking, scores
 
-_WIDTH, _CONTEXTS, _K = 256, 2_000, 10  # a tile as models use it, and how many contexts take their turn on it
+_WIDTH, _CONTEXTS, _K = (
+    64,
+    2_000,
+    10,
+)  # a tile as models cut it, contexts that take their turn on it, list length
 
 
 def best(work: Callable[[], object], times: int = 5) -> float:
@@ -119,19 +123,22 @@ def counting(rows: dict[str, np.ndarray], limits: dict[str, float]) -> dict[str,
 
 def scoring(rows: dict[str, np.ndarray], limits: dict[str, float]) -> dict[str, float]:
     """One tile of columns, every context in turn: the inner step of recommending."""
-    rng = np.random.default_rng(42)
-    indptr, events = order.group(rows["user"], int(rows["user"].max()) + 1)
+    users = int(rows["user"].max()) + 1
+    indptr, item = order.distinct_pairs(rows["user"], rows["item"], users, synthetic.ITEMS)
     indptr = indptr[: _CONTEXTS + 1]
-    item = rows["item"][events[: indptr[-1]]]
+    item = item[: indptr[-1]]
     used, row = np.unique(item, return_inverse=True)
-    tile = rng.random((len(used), _WIDTH), dtype=np.float32)
-    columns, seen = np.arange(_WIDTH, dtype=np.int32), np.full(len(item), -1, np.int32)
-    weight, row = np.ones(len(item), np.float32), row.astype(np.int32)
+    tile = np.random.default_rng(42).random((len(used), _WIDTH), dtype=np.float32)
+    columns, weight, row = (
+        np.arange(_WIDTH, dtype=np.int32),
+        np.ones(len(item), np.float32),
+        row.astype(np.int32),
+    )
 
     def work() -> None:
         lists = np.full((len(indptr) - 1, _K), -np.inf, np.float32)
         names = np.full((len(indptr) - 1, _K), -1, np.int32)
-        scores.best_of_tile(indptr, row, weight, tile, columns, seen, lists, names)
+        scores.best_of_tile(indptr, row, weight, tile, columns, item, indptr[:-1].copy(), 0, lists, names)
 
     seconds = best(work)
     adds = float(len(item)) * _WIDTH
