@@ -1,12 +1,7 @@
-"""What every recommender shares: verbs, ids, seen-filtering, top-k, batches, progress and files.
+"""Recommender: the verbs that every model has, and the border between ids and codes.
 
-A model writes its parameters as documented fields, its learned state as a dataclass, and the mathematics:
-
-* `_fit(train, pairs)` returns the state;
-* `_scores(contexts, columns)` returns (contexts, columns) scores; or `_best`, where it can do without all of them;
-* `_similar`, `_explain`, `_rate`, `_update`, `_forget` where it can, and says so in `verbs`.
-
-Everything in a model is in codes; ids come in and go out here.
+A model writes the mathematics (`algorithm.Algorithm`); here stands, once for all of them, what turns it into answers: who is
+asked for, which items may be listed, what is unknown, and tables with the caller's ids.
 """
 
 from __future__ import annotations
@@ -15,26 +10,23 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from palate.catalogue import Catalogue
 from palate.errors import (
     DataError,
-    NotFitted,
-    NotSupported,
     PlanError,
-    SavedModelError,
     UnknownId,
     did_you_mean,
     listing,
 )
 from palate.interactions import Histories, Interactions
 from palate.models import saved
+from palate.models.algorithm import Algorithm, Fitted, Floats, Pairs
 from palate.models.contexts import (
     Contexts,
     HistoriesLike,
@@ -43,40 +35,9 @@ from palate.models.contexts import (
     refuse,
     signed_histories,
 )
-from palate.progress import progress
 from palate.vocabulary import Codes, Id, Vocabulary, as_ids
 
-Floats = NDArray[np.floating]
 Unknown = Literal["raise", "skip", "popular"]
-
-_CELLS = 2**24  # scores held at a time where a model needs them all: 64 MB of float32
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """The distinct liked items of each user, ascending, as CSR."""
-
-    indptr: NDArray[np.int64]
-    """(users + 1)"""
-    items: Codes
-    """(pairs)"""
-
-
-@dataclass
-class Fitted:
-    """What every fitted model knows, beside its own state."""
-
-    users: Vocabulary
-    items: Vocabulary
-    histories: Histories
-    """train events of each user, in item codes; a negative one has a value below zero"""
-    popularity: NDArray[np.int64]
-    """(items) distinct users who chose the item"""
-    catalogue: Catalogue | None
-    fingerprint: str
-    """of the training data"""
-    state: Any
-    """the model's own learned state, a dataclass of arrays and numbers"""
 
 
 @dataclass(frozen=True)
@@ -90,66 +51,11 @@ class Explanation:
     """item, value, time (where known), contribution; largest effect first"""
 
 
-class Recommender(BaseModel):
-    """A model that scores items in a context; parameters are its fields, checked when it is made."""
+class Recommender(Algorithm):
+    """A model that scores items in a context.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    name: ClassVar[str]
-    """what plans and the command line call it"""
-    verbs: ClassVar[frozenset[str]] = frozenset()
-    """what it can do beside fit, recommend, rank and score"""
-    learns_from_history: ClassVar[bool] = True
-    """whether it has nothing to say without a history"""
-    state_type: ClassVar[type]
-    """the dataclass of its learned state"""
-
-    _fitted: Fitted | None = PrivateAttr(None)
-
-    def __init__(self, **params: Any) -> None:
-        try:
-            super().__init__(**params)
-        except ValidationError as error:
-            raise PlanError(_parameter_message(type(self), error)) from None
-
-    # --- what it is -----------------------------------------------------------------------------------------
-
-    def params(self) -> dict[str, Any]:
-        """Return the parameters by name."""
-        return self.model_dump()
-
-    def can(self, verb: str) -> bool:
-        """Return whether the model has a verb: `similar`, `similar_users`, `explain`, `rate`, `update` or `forget`."""
-        return verb in self.verbs
-
-    @property
-    def fitted(self) -> Fitted:
-        """What was learned. Raises NotFitted before `fit` or `load`."""
-        if self._fitted is None:
-            raise NotFitted(
-                f"this {self.name} is not fitted yet: call fit(train) first, or load a saved one."
-            )
-        return self._fitted
-
-    @property
-    def users(self) -> Vocabulary:
-        """The users of train."""
-        return self.fitted.users
-
-    @property
-    def items(self) -> Vocabulary:
-        """The items of train."""
-        return self.fitted.items
-
-    @property
-    def catalogue(self) -> Catalogue | None:
-        """The table of items given to `fit`."""
-        return self.fitted.catalogue
-
-    @property
-    def popularity(self) -> NDArray[np.int64]:
-        """Distinct train users of each item, (items)."""
-        return self.fitted.popularity
+    Public arguments and answers are in the caller's ids; `recommend_codes` is the same in codes, for evaluation.
+    """
 
     # --- fit, update, forget --------------------------------------------------------------------------------
 
@@ -162,6 +68,7 @@ class Recommender(BaseModel):
             train: decides which users and items the model knows.
             valid: held-out rows for models that stop early; others leave it unread.
             catalogue: names and attributes of items, for `where` filters and for people.
+
         """
         positive = train.positive()
         if len(positive) == 0:
@@ -191,6 +98,7 @@ class Recommender(BaseModel):
 
         Args:
             events: interactions, or a table of them with the columns user, item and, as train had them, value, time, event.
+
         """
         self._need("update")
         if not isinstance(events, Interactions):
@@ -235,6 +143,7 @@ class Recommender(BaseModel):
 
         Returns:
             user, item, score, rank (from 1); contexts in the order asked for. Ties: the smaller item id first.
+
         """
         if k < 1:
             raise PlanError(f"k = {k}: a list has at least 1 item.")
@@ -281,6 +190,7 @@ class Recommender(BaseModel):
 
         Returns:
             items (n, k) padded with -1, and scores (n, k) padded with -inf.
+
         """
         if histories is not None:
             contexts = Contexts(
@@ -327,6 +237,7 @@ class Recommender(BaseModel):
 
         Returns:
             user, item, score, rank; best first.
+
         """
         if len(contexts) != len(candidates):
             raise DataError(
@@ -382,6 +293,7 @@ class Recommender(BaseModel):
 
         Args:
             user, history: one of them. item: any item of train. k: how many contributions to show (None: all).
+
         """
         self._need("explain")
         if (user is None) == (history is None):
@@ -408,6 +320,7 @@ class Recommender(BaseModel):
 
         Args:
             pairs: interactions or a table with the columns user and item. Users or items that train lacks: UnknownId.
+
         """
         self._need("rate")
         from palate.tables import require_column, to_frame
@@ -427,124 +340,14 @@ class Recommender(BaseModel):
 
     def save(self, folder: str | Path) -> Path:
         """Write the model as a folder of safe files, whole or not at all; see `models.saved`. Returns the folder."""
-        fitted, folder = self.fitted, Path(folder)
-        arrays = {f"history.{name}": array for name, array in _parts(fitted.histories).items()}
-        arrays["popularity"] = fitted.popularity
-        numbers = {}
-        for name, value in _parts(fitted.state).items():
-            if isinstance(value, np.ndarray):
-                arrays[f"state.{name}"] = value
-            else:
-                numbers[name] = value
-        writers = {"users.parquet": fitted.users.save, "items.parquet": fitted.items.save}
-        if fitted.catalogue is not None:
-            writers["catalogue.parquet"] = fitted.catalogue.save
-        from palate import __version__
-
-        manifest = {
-            "palate": __version__,
-            "class": self.name,
-            "params": self.params(),
-            "state": numbers,
-            "train": {"fingerprint": fitted.fingerprint, "interactions": len(fitted.histories.item)},
-            "vocabulary": {"users": fitted.users.digest, "items": fitted.items.digest},
-        }
-        saved.write(folder, manifest, arrays, writers)
-        return folder
+        return saved.save_model(self, Path(folder))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """Read a model that `save` wrote, after checking every byte of it. Raises SavedModelError."""
-        folder = Path(folder)
-        manifest = saved.read_manifest(folder)
-        if manifest["class"] != cls.name:
-            raise SavedModelError(
-                f"{folder} holds a {manifest['class']}, not a {cls.name}: use palate.load_model(folder)."
-            )
-        model = cls(**manifest["params"])
-        arrays = saved.read_arrays(folder)
-        state = {
-            name.removeprefix("state."): array for name, array in arrays.items() if name.startswith("state.")
-        }
-        history = {
-            name.removeprefix("history."): array
-            for name, array in arrays.items()
-            if name.startswith("history.")
-        }
-        users, items = Vocabulary.load(folder / "users.parquet"), Vocabulary.load(folder / "items.parquet")
-        if {"users": users.digest, "items": items.digest} != manifest["vocabulary"]:
-            raise SavedModelError(
-                f"{folder}: the vocabularies are not those of the model: fit and save it again."
-            )
-        catalogue = folder / "catalogue.parquet"
-        model._fitted = Fitted(
-            users=users,
-            items=items,
-            histories=Histories(**{"time": None, **history}),
-            popularity=arrays["popularity"],
-            catalogue=Catalogue.load(catalogue) if "catalogue.parquet" in manifest["files"] else None,
-            fingerprint=manifest["train"]["fingerprint"],
-            state=cls.state_type(**state, **manifest["state"]),
-        )
-        return model
-
-    # --- what a model writes --------------------------------------------------------------------------------
-
-    def _fit(self, train: Interactions, pairs: Pairs) -> Any:
-        """Return the learned state; `train` has no negative events."""
-        raise NotImplementedError
-
-    def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
-        """Return the scores of items `columns` for each context, (contexts, columns)."""
-        raise NotImplementedError
-
-    def _best(self, contexts: Contexts, k: int, exclude_seen: bool, columns: Codes) -> tuple[Codes, Floats]:
-        """Return the best k of `columns` (ascending) for each context, by making all scores a batch at a time."""
-        from palate.kernels import scores as kernel
-
-        items = np.full((len(contexts), k), -1, np.int32)
-        best = np.full((len(contexts), k), -np.inf)
-        place = np.full(len(self.items), -1, np.int32)
-        place[columns] = np.arange(len(columns), dtype=np.int32)
-        step = max(1, _CELLS // max(len(columns), 1))
-        with progress("Scoring", total=len(contexts), unit="users") as advance:
-            for start in range(0, len(contexts), step):
-                stop = min(start + step, len(contexts))
-                batch = contexts.select(np.arange(start, stop))
-                block = np.ascontiguousarray(self._scores(batch, columns), np.float64)
-                if exclude_seen:
-                    kernel.hide(batch.events.indptr, place[batch.events.item], block)
-                kernel.top_k(block, columns, best[start:stop], items[start:stop])
-                advance(stop - start)
-        return items, best
-
-    def _similar(self, items: Codes, k: int) -> tuple[Codes, Floats]:
-        raise NotImplementedError
-
-    def _similar_users(self, contexts: Contexts, k: int) -> tuple[Codes, Floats]:
-        raise NotImplementedError
-
-    def _explain(self, contexts: Contexts, item: int) -> tuple[Codes, NDArray[np.float64], float]:
-        """Return past items, what each adds to the score of `item`, and the baseline."""
-        raise NotImplementedError
-
-    def _rate(self, users: Codes, items: Codes) -> NDArray[np.float64]:
-        raise NotImplementedError
-
-    def _update(self, events: Interactions) -> None:
-        raise NotImplementedError
-
-    def _forget(self, user: int) -> None:
-        raise NotImplementedError
+        return saved.load_model(cls, Path(folder))
 
     # --- borders --------------------------------------------------------------------------------------------
-
-    def _need(self, verb: str) -> None:
-        if not self.can(verb):
-            from palate.models import registry
-
-            able = [name for name in registry.names() if verb in registry.get(name).verbs]
-            raise NotSupported(f"{self.name} cannot {verb}; {' and '.join(able)} can.")
 
     def _contexts(self, users: Iterable[Id] | None, histories: HistoriesLike | object | None) -> Contexts:
         if users is not None and histories is not None:
@@ -603,12 +406,6 @@ class Recommender(BaseModel):
         return popular._top(contexts, k, exclude_seen, allowed)
 
 
-def _parts(state: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass that are not None."""
-    fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
-    return {name: value for name, value in fields.items() if value is not None}
-
-
 def _neighbours(
     ids: pl.Series, vocabulary: Vocabulary, found: Codes, scores: Floats, names: tuple[str, str]
 ) -> pl.DataFrame:
@@ -622,20 +419,3 @@ def _neighbours(
             "rank": rank[listed],
         }
     )
-
-
-def _parameter_message(model: type[Recommender], error: ValidationError) -> str:
-    """Return the first fault of a set of parameters, in words."""
-    fault = error.errors()[0]
-    name = str(fault["loc"][0]) if fault["loc"] else ""
-    known = list(model.model_fields)
-    if fault["type"] == "extra_forbidden":
-        return f"{model.name} has no parameter {name!r}.{did_you_mean(name, known)} It has: {', '.join(known) or 'none'}."
-    given = fault["input"]
-    hint = did_you_mean(given, _choices(fault)) if isinstance(given, str) else ""
-    return f"{model.name}: {name} = {given!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}.{hint}"
-
-
-def _choices(fault: Any) -> list[str]:
-    expected = str(fault.get("ctx", {}).get("expected", ""))
-    return [part.strip("' ") for part in expected.replace(" or ", ",").split(",")]

@@ -66,6 +66,7 @@ def from_histories(histories: HistoriesLike | object, items: Vocabulary) -> Cont
         histories: interactions or a table of them (user, item, and value and time where they are known); a mapping from
             label to item ids; or a list of lists of item ids, oldest first.
         items: the items of train.
+
     """
     if not isinstance(histories, (Interactions, Mapping, list, tuple)):
         histories = Interactions.from_table(histories, source="histories")

@@ -21,7 +21,7 @@ from pydantic import Field
 
 from palate.errors import PlanError
 from palate.interactions import Histories, Interactions
-from palate.models.base import Floats, Pairs
+from palate.models.algorithm import Floats, Pairs
 from palate.models.itemitem import ItemItem
 from palate.vocabulary import Codes
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from palate.errors import DataError
 from palate.interactions import Histories, Interactions
-from palate.models.base import Fitted
+from palate.models.algorithm import Fitted
 from palate.models.contexts import signed_histories
 from palate.vocabulary import Codes, Vocabulary
 

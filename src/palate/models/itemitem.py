@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.interactions import Histories
-from palate.models.base import Floats, Recommender
+from palate.models.algorithm import Floats
+from palate.models.base import Recommender
 from palate.models.contexts import Contexts
 from palate.progress import progress
 from palate.vocabulary import Codes

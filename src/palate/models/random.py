@@ -12,7 +12,8 @@ from typing import ClassVar
 import numpy as np
 
 from palate.interactions import Interactions
-from palate.models.base import Floats, Pairs, Recommender
+from palate.models.algorithm import Floats, Pairs
+from palate.models.base import Recommender
 from palate.models.contexts import Contexts
 from palate.vocabulary import Codes
 

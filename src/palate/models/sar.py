@@ -28,7 +28,8 @@ from pydantic import Field
 from palate.errors import DataError, NotSupported
 from palate.interactions import Histories, Interactions
 from palate.models import incremental
-from palate.models.base import Floats, Pairs, Recommender
+from palate.models.algorithm import Floats, Pairs
+from palate.models.base import Recommender
 from palate.models.contexts import Contexts
 from palate.models.itemitem import Affinity, ItemItem
 from palate.vocabulary import Codes

@@ -7,6 +7,7 @@ Nothing in it can run code.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -14,14 +15,19 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.catalogue import Catalogue
 from palate.errors import SavedModelError
+from palate.interactions import Histories
+from palate.models.algorithm import Algorithm, Fitted
+from palate.vocabulary import Vocabulary
 
 FORMAT = 1
+Model = TypeVar("Model", bound=Algorithm)
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -38,6 +44,7 @@ def write(
 
     Raises:
         SavedModelError: the folder holds something else, or the disk refuses; nothing is left half written.
+
     """
     from safetensors.numpy import save_file
 
@@ -84,6 +91,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
     Raises:
         SavedModelError: no model there, a file is missing, altered, or of a newer format.
+
     """
     path = folder / "model.json"
     if not path.is_file():
@@ -113,6 +121,69 @@ def read_arrays(folder: Path) -> dict[str, NDArray[Any]]:
     from safetensors.numpy import load_file
 
     return dict(load_file(folder / "arrays.safetensors"))
+
+
+def save_model(model: Algorithm, folder: Path) -> Path:
+    """Write a fitted model; returns the folder."""
+    from palate import __version__
+
+    fitted = model.fitted
+    arrays = {f"history.{name}": array for name, array in _parts(fitted.histories).items()}
+    arrays["popularity"] = fitted.popularity
+    numbers = {}
+    for name, value in _parts(fitted.state).items():
+        if isinstance(value, np.ndarray):
+            arrays[f"state.{name}"] = value
+        else:
+            numbers[name] = value
+    writers = {"users.parquet": fitted.users.save, "items.parquet": fitted.items.save}
+    if fitted.catalogue is not None:
+        writers["catalogue.parquet"] = fitted.catalogue.save
+    manifest = {
+        "palate": __version__,
+        "class": model.name,
+        "params": model.params(),
+        "state": numbers,
+        "train": {"fingerprint": fitted.fingerprint, "interactions": len(fitted.histories.item)},
+        "vocabulary": {"users": fitted.users.digest, "items": fitted.items.digest},
+    }
+    write(folder, manifest, arrays, writers)
+    return folder
+
+
+def load_model(model: type[Model], folder: Path) -> Model:
+    """Read a model of a known class, after checking the folder."""
+    manifest = read_manifest(folder)
+    if manifest["class"] != model.name:
+        raise SavedModelError(
+            f"{folder} holds a {manifest['class']}, not a {model.name}: use palate.load_model(folder)."
+        )
+    fitted = model(**manifest["params"])
+    arrays = read_arrays(folder)
+    state = {name[6:]: array for name, array in arrays.items() if name.startswith("state.")}
+    history = {name[8:]: array for name, array in arrays.items() if name.startswith("history.")}
+    users, items = Vocabulary.load(folder / "users.parquet"), Vocabulary.load(folder / "items.parquet")
+    if {"users": users.digest, "items": items.digest} != manifest["vocabulary"]:
+        raise SavedModelError(
+            f"{folder}: the vocabularies are not those of the model: fit and save it again."
+        )
+    has_catalogue = "catalogue.parquet" in manifest["files"]
+    fitted._fitted = Fitted(
+        users=users,
+        items=items,
+        histories=Histories(**{"time": None, **history}),
+        popularity=arrays["popularity"],
+        catalogue=Catalogue.load(folder / "catalogue.parquet") if has_catalogue else None,
+        fingerprint=manifest["train"]["fingerprint"],
+        state=model.state_type(**state, **manifest["state"]),
+    )
+    return fitted
+
+
+def _parts(state: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass that are not None."""
+    fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:

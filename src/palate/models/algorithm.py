@@ -1,0 +1,194 @@
+"""What a model writes: parameters, learned state, and the mathematics, all in codes.
+
+A model is a class with
+
+* its parameters as documented, validated fields;
+* its learned state as a dataclass of arrays and numbers (`state_type`);
+* `_fit(train, pairs)`, which returns that state;
+* `_scores(contexts, columns)`, or `_best`, where it can do without all of them;
+* `_similar`, `_explain`, `_rate`, `_update`, `_forget` where it can, and says so in `verbs`.
+
+Ids, seen-filtering, top-k, batches and files are not its business: `base.Recommender` does them once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+
+from palate.catalogue import Catalogue
+from palate.errors import NotFitted, NotSupported, PlanError, did_you_mean
+from palate.interactions import Histories, Interactions
+from palate.models.contexts import Contexts
+from palate.progress import progress
+from palate.vocabulary import Codes, Vocabulary
+
+Floats = NDArray[np.floating]
+
+_CELLS = 2**24  # scores held at a time where a model needs them all: 64 MB of float32
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The distinct liked items of each user, ascending, as CSR."""
+
+    indptr: NDArray[np.int64]
+    """(users + 1)"""
+    items: Codes
+    """(pairs)"""
+
+
+@dataclass
+class Fitted:
+    """What every fitted model knows, beside its own state."""
+
+    users: Vocabulary
+    items: Vocabulary
+    histories: Histories
+    """train events of each user, in item codes; a negative one has a value below zero"""
+    popularity: NDArray[np.int64]
+    """(items) distinct users who chose the item"""
+    catalogue: Catalogue | None
+    fingerprint: str
+    """of the training data"""
+    state: Any
+    """the model's own learned state, a dataclass of arrays and numbers"""
+
+
+class Algorithm(BaseModel):
+    """Parameters, learned state and mathematics; parameters are checked when it is made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: ClassVar[str]
+    """what plans and the command line call it"""
+    verbs: ClassVar[frozenset[str]] = frozenset()
+    """what it can do beside fit, recommend, rank and score"""
+    learns_from_history: ClassVar[bool] = True
+    """whether it has nothing to say without a history"""
+    state_type: ClassVar[type]
+    """the dataclass of its learned state"""
+
+    _fitted: Fitted | None = PrivateAttr(None)
+
+    def __init__(self, **params: Any) -> None:
+        try:
+            super().__init__(**params)
+        except ValidationError as error:
+            raise PlanError(_parameter_message(type(self), error)) from None
+
+    # --- what it is -----------------------------------------------------------------------------------------
+
+    def params(self) -> dict[str, Any]:
+        """Return the parameters by name."""
+        return self.model_dump()
+
+    def can(self, verb: str) -> bool:
+        """Return whether the model has a verb: `similar`, `similar_users`, `explain`, `rate`, `update` or `forget`."""
+        return verb in self.verbs
+
+    @property
+    def fitted(self) -> Fitted:
+        """What was learned. Raises NotFitted before `fit` or `load`."""
+        if self._fitted is None:
+            raise NotFitted(
+                f"this {self.name} is not fitted yet: call fit(train) first, or load a saved one."
+            )
+        return self._fitted
+
+    @property
+    def users(self) -> Vocabulary:
+        """The users of train."""
+        return self.fitted.users
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items of train."""
+        return self.fitted.items
+
+    @property
+    def catalogue(self) -> Catalogue | None:
+        """The table of items given to `fit`."""
+        return self.fitted.catalogue
+
+    @property
+    def popularity(self) -> NDArray[np.int64]:
+        """Distinct train users of each item, (items)."""
+        return self.fitted.popularity
+
+    # --- what a model writes --------------------------------------------------------------------------------
+
+    def _fit(self, train: Interactions, pairs: Pairs) -> Any:
+        """Return the learned state; `train` has no negative events."""
+        raise NotImplementedError
+
+    def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
+        """Return the scores of items `columns` for each context, (contexts, columns)."""
+        raise NotImplementedError
+
+    def _best(self, contexts: Contexts, k: int, exclude_seen: bool, columns: Codes) -> tuple[Codes, Floats]:
+        """Return the best k of `columns` (ascending) for each context, by making all scores a batch at a time."""
+        from palate.kernels import scores as kernel
+
+        items = np.full((len(contexts), k), -1, np.int32)
+        best = np.full((len(contexts), k), -np.inf)
+        place = np.full(len(self.items), -1, np.int32)
+        place[columns] = np.arange(len(columns), dtype=np.int32)
+        step = max(1, _CELLS // max(len(columns), 1))
+        with progress("Scoring", total=len(contexts), unit="users") as advance:
+            for start in range(0, len(contexts), step):
+                stop = min(start + step, len(contexts))
+                batch = contexts.select(np.arange(start, stop))
+                block = np.ascontiguousarray(self._scores(batch, columns), np.float64)
+                if exclude_seen:
+                    kernel.hide(batch.events.indptr, place[batch.events.item], block)
+                kernel.top_k(block, columns, best[start:stop], items[start:stop])
+                advance(stop - start)
+        return items, best
+
+    def _similar(self, items: Codes, k: int) -> tuple[Codes, Floats]:
+        raise NotImplementedError
+
+    def _similar_users(self, contexts: Contexts, k: int) -> tuple[Codes, Floats]:
+        raise NotImplementedError
+
+    def _explain(self, contexts: Contexts, item: int) -> tuple[Codes, NDArray[np.float64], float]:
+        """Return past items, what each adds to the score of `item`, and the baseline."""
+        raise NotImplementedError
+
+    def _rate(self, users: Codes, items: Codes) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+    def _update(self, events: Interactions) -> None:
+        raise NotImplementedError
+
+    def _forget(self, user: int) -> None:
+        raise NotImplementedError
+
+    def _need(self, verb: str) -> None:
+        if not self.can(verb):
+            from palate.models import registry
+
+            able = [name for name in registry.names() if verb in registry.get(name).verbs]
+            raise NotSupported(f"{self.name} cannot {verb}; {' and '.join(able)} can.")
+
+
+def _parameter_message(model: type[Algorithm], error: ValidationError) -> str:
+    """Return the first fault of a set of parameters, in words."""
+    fault = error.errors()[0]
+    name = str(fault["loc"][0]) if fault["loc"] else ""
+    known = list(model.model_fields)
+    if fault["type"] == "extra_forbidden":
+        return f"{model.name} has no parameter {name!r}.{did_you_mean(name, known)} It has: {', '.join(known) or 'none'}."
+    given = fault["input"]
+    hint = did_you_mean(given, _choices(fault)) if isinstance(given, str) else ""
+    return f"{model.name}: {name} = {given!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}.{hint}"
+
+
+def _choices(fault: Any) -> list[str]:
+    expected = str(fault.get("ctx", {}).get("expected", ""))
+    return [part.strip("' ") for part in expected.replace(" or ", ",").split(",")]
