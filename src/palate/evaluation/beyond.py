@@ -5,14 +5,14 @@ With `list(u)` the first k items recommended to user u, `past(u)` the distinct i
 
     coverage@k         distinct recommended items / items of train
     user_coverage@k    share of users who got a list at all
-    gini@k             Gini coefficient of the items' recommendation counts, items never recommended included
+    gini@k             Gini coefficient of the items' recommendation counts, never recommended ones included
     novelty@k          mean over the list of -log2(|U(i)| / users of train)
     diversity@k        1 - mean of cos(i, j) over the pairs of the list
     serendipity@k      mean over the list of hit(i) (1 - mean of cos(i, j) over j in past(u))
-    popularity_lift@k  mean over users of (mean |U| of the list) / mean over users of (mean |U| of the past) - 1
+    popularity_lift@k  mean over users of (mean |U| of the list) / the same of (mean |U| of the past) - 1
 
-Novelty: Castells, Vargas, Wang 2011 (item discovery). Diversity: Ziegler et al. 2005. Serendipity: Zhang et al.
-2012, with relevance. Popularity lift: Abdollahpouri et al. 2019, over all users as one group.
+Novelty: Castells, Vargas, Wang 2011 (item discovery). Diversity: Ziegler et al. 2005. Serendipity: Zhang et
+al. 2012, with relevance. Popularity lift: Abdollahpouri et al. 2019, over all users as one group.
 
 The mean over the list divides by the items there are (k at most). Novelty and diversity have no value for
 users without a list (for diversity: without a pair), serendipity is 0 for them, popularity lift takes the

@@ -25,6 +25,7 @@ from palate.kernels import ranking as kernel
 from palate.kernels.ranking import frozen
 
 Codes = NDArray[np.int32]
+Floats = NDArray[np.float64]
 Values = dict[str, NDArray[np.float64]]
 
 

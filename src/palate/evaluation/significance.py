@@ -1,7 +1,7 @@
 """Whether a difference is more than luck: bootstrap intervals by user, paired tests, Holm's correction.
 
-The user is the unit everywhere: one user's rows are not independent of each other. Resampling keeps whole users,
-so a metric that is no mean of users (RMSE, popularity lift) is resampled through its sums by user.
+The user is the unit everywhere: one user's rows are not independent of each other. Resampling keeps whole
+users, so a metric that is no mean of users (RMSE, popularity lift) is resampled through its sums by user.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 Method = Literal["randomisation", "t"]
 
 NORMAL_FROM = 100_000
-"""Users from which a mean's interval is the normal one: they differ by less than the bootstrap's own noise."""
+"""Users from which a mean's interval is the normal one: they differ by less than the bootstrap's noise."""
 _BLOCK = 4_000_000  # resampled users held at a time
 
 
@@ -207,6 +207,8 @@ def randomisation(differences: Floats, *, flips: int = 10_000, seed: int = 42) -
 
     Args:
         differences: (users, columns), or (users).
+        flips: random patterns, where all are too many.
+        seed: of the random patterns.
     """
     table = np.nan_to_num(np.atleast_2d(differences.T).T, nan=0.0)
     observed = np.abs(table.sum(axis=0))

@@ -138,10 +138,10 @@ class _Tables:
         longest = max(longest_list, most_relevant)
         return cls(run_user, run_item, run_score, truth_user, truth_item, n_users, longest, (users, items))
 
-    def name(self, which: int, code: int) -> object:
+    def name(self, which: int, code: np.int64) -> object:
         """Return the id behind an integer: of a user (0) or an item (1)."""
         vocabulary = self.vocabularies[which]
-        return code if vocabulary is None else vocabulary.ids[code]
+        return int(code) if vocabulary is None else vocabulary.ids[int(code)]
 
 
 def _list_values(tables: _Tables, asked: Wanted, notes: list[str]) -> Values:
@@ -171,9 +171,9 @@ def _list_values(tables: _Tables, asked: Wanted, notes: list[str]) -> Values:
     if wrong == kernel.DUPLICATE:
         user = tables.run_user[row]
         ids, counts = np.unique(tables.run_item[tables.run_user == user], return_counts=True)
-        item = tables.name(1, ids[counts > 1][0].item())
+        item = tables.name(1, ids[counts > 1][0])
         raise DataError(
-            f"run: item {item!r} is recommended to user {tables.name(0, user.item())!r} more than once. "
+            f"run: item {item!r} is recommended to user {tables.name(0, user)!r} more than once. "
             "Keep one row of each pair, say the one with the highest score."
         )
     if without_list:
