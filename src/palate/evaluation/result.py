@@ -88,14 +88,6 @@ class ModelFacts(_Part):
     notes: list[str] = []
 
 
-class Bin(_Part):
-    """A bar of a histogram or an interval of a timeline: from `low` up to `high` (not included)."""
-
-    low: float
-    high: float
-    count: int
-
-
 class DataFacts(_Part):
     """The data of the run, before the split."""
 
@@ -110,14 +102,6 @@ class DataFacts(_Part):
     warnings: list[str] = []
     description: dict[str, Any] = {}
     """What `palate data describe` says of it."""
-    activity: list[Bin] = []
-    """How many users have so many rows."""
-    popularity: list[Bin] = []
-    """How many items have so many rows."""
-    values: bool = False
-    """Whether the source had a value column."""
-    repeated: int = 0
-    """Rows that repeat an earlier user-item pair."""
 
 
 class Interval(_Part):
@@ -148,6 +132,8 @@ class SplitFacts(_Part):
     cold_items: int = 0
     seen_rows: int
     timeline: list[Interval] = []
+    notes: list[str] = []
+    """What the evaluation left out or counted as a miss."""
 
 
 class Slice(_Part):
@@ -185,7 +171,7 @@ class Recommended(_Part):
     item: str
     name: str
     rank: int
-    score: float
+    score: Number
     hit: bool
     reasons: list[Reason]
 

@@ -11,21 +11,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from palate.errors import PlanError, did_you_mean
-from palate.experiment.complaint import complaint, expected
+from palate.experiment.complaint import expected
 
 if TYPE_CHECKING:
     from palate.models.base import Recommender
-
-SPLITS = {
-    "random": "random",
-    "stratified": "stratified",
-    "chronological": "chronological",
-    "last-out": "last_out",
-    "time": "by_time",
-    "new-users": "new_users",
-    "given": "given",
-}
-"""Method in a plan -> function of `palate.split`."""
 
 
 def give_labels(content: dict[str, Any], source: str) -> None:
@@ -65,14 +54,16 @@ def give_folder(content: dict[str, Any], folder: Path | None) -> None:
 
 def split_params(method: str, params: dict[str, Any], source: str = "plan") -> dict[str, Any]:
     """Return every parameter of a split method, defaults filled in. Raises PlanError."""
-    if method not in SPLITS:
+    from palate import split
+
+    if method not in split.METHODS:
         raise PlanError(
-            f"{source}: [split] has no method '{method}'.{did_you_mean(method, SPLITS)} "
-            f"Methods: {', '.join(SPLITS)}."
+            f"{source}: [split] has no method '{method}'.{did_you_mean(method, split.METHODS)} "
+            f"Methods: {', '.join(split.METHODS)}."
         )
     known = _signature(method)
     for key in params:
-        if key not in known:
+        if key not in known and key != "seed":  # a seed may be given to methods that draw nothing
             raise PlanError(
                 f"{source}: [split] method '{method}' has no parameter '{key}'."
                 f"{did_you_mean(key, known)} It has: {', '.join(known)}."
@@ -102,7 +93,7 @@ def _signature(method: str) -> dict[str, tuple[Any, Any]]:
         return {"test": (str, inspect.Parameter.empty), "valid": (str | None, None)}
     from palate import split
 
-    function = getattr(split, SPLITS[method])
+    function = split.METHODS[method]
     hints = typing.get_type_hints(function)
     parameters = list(inspect.signature(function).parameters.values())[1:]
     return {
@@ -114,15 +105,10 @@ def create_model(name: str, params: dict[str, Any], label: str, source: str = "p
     """Make the unfitted model of a `[[models]]` section. Raises PlanError naming it."""
     from palate.models import registry
 
-    place = f"{source}: [[models]] {label}"
     try:
         return registry.create(name, **params)
-    except ValidationError as error:
-        kind = registry.get(name)
-        said = complaint(error, kind, params, place=name, what="parameter")
-        raise PlanError(f"{place}: {said}") from None
     except PlanError as error:
-        raise PlanError(f"{place}: {error}") from None
+        raise PlanError(f"{source}: [[models]] {label}: {error}") from None
 
 
 def check_metrics(metrics: list[str], k: list[int], source: str = "plan") -> tuple[str, ...]:

@@ -30,15 +30,12 @@ def complaint(
 ) -> str:
     """Say the first fault of `content` that `schema` found.
 
-    A misspelt key comes first, since what a plan lacks is often what was misspelt. `place` and `what` name
-    the section and its keys where `content` is one section, such as the parameters of a model.
+    A misspelt key comes first, since what a plan lacks is often what was misspelt.
     """
     faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     first = faults[0]
-    keys = first["loc"]
-    if not place:
-        place, keys = _section(keys, content)
-    what = what or ("key" if place else "section")
+    place, keys = _section(first["loc"], content)
+    what = "key" if place else "section"
     if first["type"] == "extra_forbidden":
         known = list(_schema_at(schema, first["loc"][:-1]).model_fields)
         key = str(first["loc"][-1])

@@ -10,16 +10,18 @@ import datetime
 import math
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from palate.evaluation.result import Bin, Measured, ModelFacts, Result, metric_keys, metric_name
+from palate.evaluation.result import Measured, ModelFacts, Result, metric_keys, metric_name
 from palate.report import charts, words
 from palate.report.svg import number
 from palate.report.toml import write
 
 _COLOURS = 6  # of models; baselines follow in three greys
+_FEW_VALUES = 12  # a histogram of more distinct values says little of ratings
 
 
 def render(result: Result) -> str:
@@ -34,6 +36,7 @@ def render(result: Result) -> str:
             equal=result.as_good_as_best(),
             series=series,
             words=words,
+            facts=_facts(result.data.description),
             toml=write(result.plan),
             charts={name: Markup(svg) for name, svg in _charts(result, series).items()},  # noqa: S704 - svg.py escapes
         )
@@ -54,15 +57,13 @@ def interval(measured: Measured, places: int = 4) -> str:
     """Write a 95 % interval, or nothing.
 
     >>> interval(Measured(mean=0.5, ci95=(0.4, 0.6), n=3))
-    '0.4000 to 0.6000'
+    '0.4000–0.6000'
     """
-    return (
-        f"{figure(measured.ci95[0], places)} to {figure(measured.ci95[1], places)}" if measured.ci95 else ""
-    )
+    return "\u2013".join(figure(end, places) for end in measured.ci95 or ())
 
 
 def places(result: Result, key: str) -> int:
-    """Return the decimal places of a column: four where its figures are below 1, fewer where they are large."""
+    """Return the decimal places of a column: four where figures are below 1, fewer where they are large."""
     largest = max(
         (abs(model.metrics[key].value) for model in result.models if key in model.metrics), default=0.0
     )
@@ -96,7 +97,10 @@ def _series(result: Result) -> dict[str, int]:
 
 
 def _charts(result: Result, series: dict[str, int]) -> dict[str, str]:
-    ranking, metric = result.ranking(), metric_name(result.primary)
+    ranking, metric, about = result.ranking(), metric_name(result.primary), result.data.description
+    values = about.get("values")
+    if values and values["distinct"] > _FEW_VALUES:
+        values = None
     drawn = {
         "board": charts.intervals(
             [_row(model, result.primary, series, place == 0) for place, model in enumerate(ranking)],
@@ -133,16 +137,15 @@ def _charts(result: Result, series: dict[str, int]) -> dict[str, str]:
             first=day(result.split.timeline[0].low) if result.split.timeline else "",
             last=day(result.split.timeline[-1].high) if result.split.timeline else "",
         ),
-        "user_rows": charts.bars(_bins(result.data.activity), title="Users by rows", x_label="rows per user"),
-        "item_rows": charts.bars(
-            _bins(result.data.popularity), title="Items by rows", x_label="rows per item"
-        ),
+        "user_rows": charts.bars(_bars(about.get("by_user")), title="Users by rows", x_label="rows per user"),
+        "item_rows": charts.bars(_bars(about.get("by_item")), title="Items by rows", x_label="rows per item"),
+        "values": charts.bars(_bars(values), title="Rows by value", x_label="value"),
     }
     for kind, y_label in (("activity", metric), ("popularity", "recall of the user's items in the part")):
         parts = [part for part in result.slices if part.kind == kind]
         labels = [model.label for model in result.models]
         drawn[kind] = charts.steps(
-            [(part.label, f"{part.users:,} users") for part in parts],
+            [(part.label, f"{part.users:,}") for part in parts],
             [
                 charts.Line(
                     label,
@@ -166,5 +169,32 @@ def _row(model: ModelFacts, key: str, series: dict[str, int], strong: bool) -> c
     return charts.Row(model.label, measured.value, measured.ci95, series[model.label], strong)
 
 
-def _bins(bins: list[Bin]) -> list[tuple[str, int]]:
-    return [(number(part.low) if part.low < 1000 else f"{part.low / 1000:g}k", part.count) for part in bins]
+def _bars(counts: dict[str, Any] | None) -> list[tuple[str, int]]:
+    bars = (counts or {}).get("histogram", ())
+    return [
+        (f"{bar['low']:g}" if bar["low"] < 1000 else f"{bar['low'] / 1000:.0f}k", bar["count"])
+        for bar in bars
+    ]
+
+
+def _facts(about: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what the description says in single figures, as (name, value)."""
+    if not about:
+        return []
+    facts = [
+        ("rows", f"{about['rows']:,}"),
+        ("distinct user-item pairs", f"{about['pairs']:,}"),
+        ("density", f"{about['density']:.2%}"),
+        ("rows that repeat a pair", f"{about['repeated_share']:.0%}"),
+    ]
+    for kind, name in (("by_user", "user"), ("by_item", "item")):
+        counts = about[kind]
+        facts.append((f"rows per {name}, median", f"{counts['quantiles']['median']:,.0f}"))
+        facts.append((f"rows per {name}, at most", f"{counts['quantiles']['max']:,.0f}"))
+        facts.append((f"Gini over {name}s", f"{counts['gini']:.2f}"))
+    if times := about["times"]:
+        facts += [("first day", times["first"]), ("last day", times["last"])]
+        facts.append(("same time as the row before", f"{times['tied_share']:.0%}"))
+    if about["baskets"]:
+        facts.append(("baskets", f"{about['baskets']:,}"))
+    return facts

@@ -1,4 +1,4 @@
-"""For whom a model works and what it recommends: figures by user activity, by item popularity, along the long tail.
+"""For whom a model works and what it recommends: by user activity, by item popularity, along the long tail.
 
 Item codes are those of train; -1 is an item that train lacks.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.evaluation.result import Bin, Interval, LongTail, Measured, Slice
+from palate.evaluation.result import Interval, LongTail, Measured, Slice
 from palate.evaluation.significance import estimate_mean
 
 TAKEN = "chosen in test"
@@ -35,12 +35,12 @@ def by_activity(values: Mapping[str, Floats], rows: Ints) -> list[Slice]:
     `values` has each model's value per test user, `rows` (users) how many rows each has in train.
     """
     known = rows[rows > 0]
-    cuts = np.unique(np.quantile(known, [0.25, 0.5, 0.75], method="inverted_cdf")) if len(known) else []
-    edges = [1, *(int(cut) + 1 for cut in cuts)]
     last = int(known.max()) if len(known) else 0
+    quarters = np.quantile(known, [0.25, 0.5, 0.75], method="inverted_cdf") if len(known) else np.zeros(0)
+    starts = [1, *(int(cut) + 1 for cut in np.unique(quarters))]
     parts = [("new", rows == 0)]
-    for low, high in zip(edges, [*(edge - 1 for edge in edges[1:]), last], strict=True):
-        name = f"{low:,}-{high:,}" if low < high else f"{low:,}"
+    for low, high in zip(starts, [*(start - 1 for start in starts[1:]), last], strict=True):
+        name = f"{low:,}" if low == high else f"{low:,}+" if high == last else f"{low:,}-{high:,}"
         parts.append((name, (rows >= low) & (rows <= high)))
     return [
         Slice(
@@ -55,7 +55,7 @@ def by_activity(values: Mapping[str, Floats], rows: Ints) -> list[Slice]:
 
 
 def by_popularity(tops: Mapping[str, Ints], truth: Truth, popularity: Ints) -> list[Slice]:
-    """Return recall on the head, the middle and the tail of the catalogue, each holding a third of train's rows.
+    """Return recall on head, middle and tail of the catalogue, each of which holds a third of train's rows.
 
     `tops` has each model's recommendations (users, k); a user counts where the truth has an item of the part.
     """
@@ -104,15 +104,6 @@ def long_tail(
         along = [(round(float(x), 5), round(float(y), 5)) for x, y in zip(places / n, shares, strict=True)]
         curves.append(LongTail(label=label, points=along))
     return curves
-
-
-def histogram(counts: Ints) -> list[Bin]:
-    """Return how many of `counts` (1 or more) lie from 1, 2, 4, 8, ... on, without gaps."""
-    counts = counts[counts > 0]
-    if not len(counts):
-        return []
-    power = np.bincount(np.floor(np.log2(counts)).astype(np.int64))
-    return [Bin(low=2**n, high=2 ** (n + 1), count=int(count)) for n, count in enumerate(power)]
 
 
 def timeline(times: Mapping[str, NDArray[np.int64]], *, intervals: int = 52) -> list[Interval]:

@@ -144,7 +144,13 @@ def beside(
     x: float, y: float, width: float, *, taken: list[Box], left: float, right: float
 ) -> tuple[float, float, str]:
     """Choose where a dot's name stands, so that it hides least of what is `taken`; that is then taken too."""
-    choices = [(x + 8, y + 4, "start"), (x - 8, y + 4, "end"), (x, y - 9, "middle"), (x, y + 17, "middle")]
+    choices = [
+        (x + 8, y + 4, "start"),
+        (x - 8, y + 4, "end"),
+        (x, y - 9, "middle"),
+        (x, y + 17, "middle"),
+        *((x + dx, y + dy, anchor) for dy in (-6, 14) for dx, anchor in ((7, "start"), (-7, "end"))),
+    ]
     shift = {"start": 0.0, "end": -width, "middle": -width / 2}
 
     def box(choice: tuple[float, float, str]) -> Box:

@@ -23,16 +23,13 @@ def headline(result: Result) -> str:
 
 
 def sentences(result: Result) -> list[str]:
-    """Say each important comparison: the best with its nearest rivals, and with the best baseline."""
+    """Say each important comparison: the best model with its three next rivals, and with the best baseline."""
     best, *others = result.ranking()
-    rivals = [model for model in others if model.label in result.as_good_as_best()] or others[:1]
-    baselines = [model for model in others if model.name in BASELINES and model.name != "random"]
-    said = []
-    for other in [*others[:1], *rivals, *baselines[:1]]:
-        pair = result.comparison(best.label, other.label)
-        if pair is not None:
-            said.append(sentence(pair))
-    return list(dict.fromkeys(said))
+    rivals = [model for model in others if model.name != "random"][:3]
+    baselines = [model for model in others if model.name in BASELINES][:1]
+    others = rivals + [model for model in baselines if model not in rivals]
+    pairs = (result.comparison(best.label, other.label) for other in others)
+    return [sentence(pair) for pair in pairs if pair is not None]
 
 
 def sentence(pair: Difference) -> str:
@@ -68,6 +65,15 @@ def probability(p: float | None, name: str = "p_holm") -> str:
     return f"{name} < 0.001" if p < 0.001 else f"{name} = {p:.3f}" if p < 0.1 else f"{name} = {p:.2f}"
 
 
+def model_notes(result: Result) -> list[str]:
+    """Say what holds for some models, once for all of them."""
+    by_note: dict[str, list[str]] = {}
+    for model in result.models:
+        for note in model.notes:
+            by_note.setdefault(note, []).append(model.label)
+    return [f"{', '.join(labels)}: {note}" for note, labels in by_note.items()]
+
+
 def seen_words(result: Result) -> str:
     """Say how test rows that repeat train were taken."""
     rows = result.split.seen_rows
@@ -75,10 +81,10 @@ def seen_words(result: Result) -> str:
         return "Models may recommend what the user already had, and such test rows count."
     if not rows:
         return "Models never recommend what the user already had; no test row repeats one of train."
-    share = rows / max(result.split.test, 1)
+    part = f"{rows:,} test rows ({rows / max(result.split.test, 1):.0%})"
     return (
-        f"Models never recommend what the user already had, so the {rows:,} test rows ({share:.0%}) repeating a "
-        "pair of train leave the truth: the figures are about new items, not about repeats."
+        f"Models never recommend what the user already had, so the {part} that repeat a pair of train "
+        "leave the truth: the figures are about new items, not about repeats."
     )
 
 

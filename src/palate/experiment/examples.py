@@ -1,0 +1,115 @@
+"""A few users' recommendations with their reasons in item names, for people to judge with their own eyes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from palate.evaluation.result import Example, Reason, Recommended
+from palate.models import registry
+from palate.vocabulary import Id
+
+if TYPE_CHECKING:
+    from palate.catalogue import Catalogue
+    from palate.evaluation import Evaluation
+    from palate.interactions import Interactions
+    from palate.models.base import Recommender
+    from palate.report.slices import Truth
+
+ITEMS = 5
+"""Recommendations shown per user."""
+REASONS = 2
+"""Reasons shown per recommendation."""
+_PAST = 5
+
+
+def choose_users(rows: NDArray[np.integer[Any]], n: int, *, seed: int) -> NDArray[np.int64]:
+    """Return the places of `n` users of varied activity, quietest first: one at random from each n-th part.
+
+    `rows` (users) counts each user's past rows; users without a past are not chosen.
+    """
+    order = np.argsort(rows, kind="stable")
+    order = order[rows[order] > 0]
+    random = np.random.default_rng(seed)
+    return np.array([random.choice(part) for part in np.array_split(order, n) if len(part)], dtype=np.int64)
+
+
+def explains(name: str) -> bool:
+    """Return whether a model of that name gives the user's own past items as reasons."""
+    kind = registry.get(name)
+    return "explain" in kind.verbs and kind.learns_from_history
+
+
+def examples(
+    model: Recommender,
+    evaluation: Evaluation,
+    *,
+    past: Interactions,
+    truth: Truth,
+    catalogue: Catalogue | None,
+    places: NDArray[np.int64],
+) -> list[Example]:
+    """Return what `model` recommends to the test users at `places`, with reasons where it can give them.
+
+    `past` holds what the model knows of the users: train, or the context of new users.
+    """
+    histories = past.histories()
+    told = []
+    for place in places:
+        user = evaluation.users[int(place)]
+        code = past.users.code(user)
+        start, end = (int(at) for at in histories.indptr[code : code + 2])
+        history = list(dict.fromkeys(past.items.decode(histories.item[start:end][::-1]).to_list()))
+        taken = set(truth.item[truth.user == place].tolist())
+        codes = evaluation.top[place][:ITEMS]
+        codes = codes[codes >= 0]
+        items = model.items.decode(codes).to_list()
+        recommended = []
+        for rank, (item, item_code) in enumerate(zip(items, codes.tolist(), strict=True), start=1):
+            score, reasons = _reasons(model, user, history, item, catalogue)
+            recommended.append(
+                Recommended(
+                    item=str(item),
+                    name=_names(catalogue, [item])[0],
+                    rank=rank,
+                    score=score,
+                    hit=item_code in taken,
+                    reasons=reasons,
+                )
+            )
+        told.append(
+            Example(
+                label=evaluation.label,
+                user=str(user),
+                history_length=len(history),
+                history=_names(catalogue, history[:_PAST]),
+                held_out=len(taken),
+                recommended=recommended,
+            )
+        )
+    return told
+
+
+def _reasons(
+    model: Recommender, user: Id, history: list[Id], item: Id, catalogue: Catalogue | None
+) -> tuple[float | None, list[Reason]]:
+    """Return the score, and the past items that speak most for it with their shares of all that does."""
+    if not explains(model.name):
+        return None, []
+    known = model.users.code(user) >= 0
+    told = model.explain(user=user, item=item) if known else model.explain(history=history, item=item)
+    spoken = told.contributions.filter(pl.col("contribution") > 0)
+    total = float(spoken["contribution"].sum())
+    spoken = spoken.head(REASONS)
+    names = _names(catalogue, spoken["item"].to_list())
+    parts = zip(spoken["item"].to_list(), names, spoken["contribution"].to_list(), strict=True)
+    return float(told.score), [
+        Reason(item=str(past), name=name, share=value / total) for past, name, value in parts
+    ]
+
+
+def _names(catalogue: Catalogue | None, items: list[Any]) -> list[str]:
+    return catalogue.names(items) if catalogue is not None else [str(item) for item in items]

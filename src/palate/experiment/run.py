@@ -1,0 +1,148 @@
+"""Run a plan: read, split, fit, evaluate, compare, tell.
+
+The folder of a run fills up as it goes (`log.jsonl`, `models/LABEL/`); `result.json` comes last and whole. A
+folder without it is a run that did not finish, and its log says why.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from palate import __version__, split
+from palate.atomic import whole
+from palate.datasets import Dataset
+from palate.errors import DataError, SplitError
+from palate.evaluation.result import ByTime, Result
+from palate.experiment.assemble import assemble, measured
+from palate.experiment.checks import check_metrics
+from palate.experiment.fit import fit
+from palate.experiment.log import Log
+from palate.experiment.plan import Plan
+from palate.experiment.reading import divide, read
+from palate.report.html import render
+
+_TIMELESS = ("random", "stratified", "chronological", "last-out")
+_SHARE = 0.8
+
+
+def run(
+    plan: Plan | str | Path,
+    *,
+    out: str | Path | None = None,
+    isolate: bool = False,
+    progress: Callable[[str], None] | None = None,
+    settings: Sequence[str] = (),
+) -> Result:
+    """Run a plan and write `result.json`, `report.html`, `log.jsonl` and `models/LABEL/`.
+
+    Args:
+        plan: a plan, a plan file, or the name of a recipe.
+        out: the folder to write; by default `runs/NAME-DATE-TIME`. A former run there is replaced.
+        isolate: give each model a process of its own, and report its peak memory.
+        progress: told what is being done, in words.
+        settings: `section.key=value`, for a plan given by name.
+
+    Raises:
+        PlanError, DataError, SplitError and what models raise; as after Ctrl-C, there is no result.json then.
+    """
+    if not isinstance(plan, Plan):
+        plan = Plan.load(plan, settings=settings)
+    folder = _folder(plan, out)
+    log = Log(folder / "log.jsonl", progress)
+    try:
+        log("start", plan=plan.name, palate=__version__, isolate=isolate)
+        result = _run(plan, folder, isolate, log)
+        log.step("writing the report")
+        for name, content in (("report.html", render(result)), ("result.json", result.to_json())):
+            with whole(folder / name) as file:
+                file.write_text(content, encoding="utf-8")
+        log("end", result=str(folder / "result.json"))
+    except KeyboardInterrupt:
+        log("interrupted")
+        raise
+    except Exception as error:
+        log("failed", error=f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        log.close()
+    return result
+
+
+def _run(plan: Plan, folder: Path, isolate: bool, log: Log) -> Result:
+    log.step("reading the data")
+    data, notes = read(plan.data)
+    log("data", name=data.name, rows=len(data.interactions), fingerprint=data.fingerprint)
+    log.step("splitting")
+    parts = divide(plan, data)
+    log("split", method=parts.protocol.method, train=len(parts.train), test=len(parts.test))
+    used = replace(parts, train=parts.train_and_valid(), valid=None) if plan.evaluate.refit else parts
+    fitted = []
+    for model in plan.models:
+        log.step(f"fitting and evaluating {model.label}")
+        one = fit(
+            model,
+            used,
+            plan.evaluate,
+            catalogue=data.catalogue,
+            folder=folder / "models" / model.label,
+            isolate=isolate,
+        )
+        log(
+            "model",
+            label=model.label,
+            seconds=one.seconds.model_dump(),
+            cpu_seconds=one.cpu_seconds.model_dump(),
+        )
+        fitted.append(one)
+    timed = by_time(plan, data, log)
+    log.step("comparing and choosing examples")
+    return assemble(plan, data, parts, used, fitted, timed=timed, folder=folder, notes=notes)
+
+
+def by_time(plan: Plan, data: Dataset, log: Log) -> ByTime | None:
+    """Measure the first metric again by time, where the plan's own split lets the future into train.
+
+    None for a plan that says no, for data without times, and where time does not divide the rows.
+    """
+    time = data.interactions.time
+    wanted = plan.evaluate.by_time and plan.split.method in _TIMELESS
+    if not wanted or time is None or time.min() == time.max():
+        return None
+    try:
+        timed = split.by_time(data.interactions, at=float(plan.split.params.get("ratio", _SHARE)))
+    except SplitError as error:
+        log("by_time", skipped=str(error))
+        return None
+    key = check_metrics(plan.evaluate.metrics, plan.evaluate.k)[0]
+    name, at, k = key.partition("@")
+    how = plan.evaluate.model_copy(update={"metrics": [name], "k": [int(k)] if at else plan.evaluate.k})
+    figures = {}
+    for model in plan.models:
+        log.step(f"{model.label} on a split by time")
+        figures[model.label] = measured(fit(model, timed, how, catalogue=data.catalogue).evaluation, key)
+    return ByTime(
+        at=str(timed.protocol.params.get("at", "")),
+        words=timed.protocol.words,
+        train=len(timed.train),
+        test=len(timed.test),
+        metric=key,
+        models=figures,
+    )
+
+
+def _folder(plan: Plan, out: str | Path | None) -> Path:
+    """Make the run's folder; a former run's results there go first, since their models will be replaced."""
+    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = Path(out) if out is not None else Path("runs") / f"{plan.name}-{stamp}"
+    try:
+        (folder / "models").mkdir(parents=True, exist_ok=True)
+        for name in ("result.json", "report.html"):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be written ({error.strerror}). Give another folder: --out FOLDER."
+        ) from None
+    return folder
