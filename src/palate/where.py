@@ -157,7 +157,7 @@ class _Parser:
 
     def _value(self) -> _Token:
         token = self.now
-        if token.kind not in ("word", "quoted"):
+        if token.kind not in ("word", "quoted") or token.keyword("and", "or", "not"):
             self._fail("expected a value")
         self.at += 1
         return token._replace(text=_unquoted(token))

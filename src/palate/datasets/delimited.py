@@ -25,6 +25,8 @@ _SINGLE = "\x1f"
 _CANDIDATES = (",", "\t", ";", "|")
 _SHOWN = {"\t": "tab", " ": "space", "::": "::"}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_FIELD = rb'(?:"(?:[^"]|"")*"|[^"\t][^\t]*|)'
+_QUOTED_LINE = re.compile(rb"%b(?:\t%b)*" % (_FIELD, _FIELD))
 _FIRST_UNIX_TIME = 100_000_000
 """1973: a third column of larger whole numbers is a time, no rating"""
 _SCAN_ERRORS = (pl.exceptions.PolarsError, OSError)
@@ -198,13 +200,8 @@ class Delimited:
 
 def _quotes_fields(text: Text) -> bool:
     """Whether quotes in a tab file enclose fields; else they are characters, as in 5" or a title."""
-    quoted = re.compile(rb'"(?:[^"]|"")*"')
-    for line in text.content().split(b"\n"):
-        if b'"' in line and not all(
-            quoted.fullmatch(field) for field in line.rstrip(b"\r").split(b"\t") if field.startswith(b'"')
-        ):
-            return False
-    return True
+    lines = (line for line in text.content().split(b"\n") if b'"' in line)
+    return all(_QUOTED_LINE.fullmatch(line.rstrip(b"\r")) for line in lines)
 
 
 def _has_header(rows: list[list[str]], *, expected: bool) -> bool:

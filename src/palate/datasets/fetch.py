@@ -1,7 +1,7 @@
 """Where named data comes from: the folder PALATE_DATA, the user's cache, then the publisher's address.
 
-A download is checked against its checksum, goes on where it was interrupted, and takes its name only when it is
-whole. Without a network the error says which file is missing, where to get it and where to put it.
+A download is checked against its checksum, goes on where it was interrupted, and takes its name only when it
+is whole. Without a network the error says which file is missing, where to get it and where to put it.
 """
 
 from __future__ import annotations
@@ -127,6 +127,7 @@ def _download(remote: Remote, part: Path, progress: bool | None) -> None:
                     file.write(chunk)
                     step(len(chunk))
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 416 and have:  # every byte is here already: the checksum will tell
             return
         raise FetchError(_by_hand(remote, f"was answered with '{error.code} {error.reason}'")) from error
@@ -154,7 +155,8 @@ def _published_checksum(remote: Remote) -> str | None:
     try:
         with _open(remote.checksum_url, {}) as answer:
             found = re.search(rb"\b[0-9a-fA-F]{32}\b", answer.read(4096))
-    except urllib.error.HTTPError:
+    except urllib.error.HTTPError as error:
+        error.close()
         return None
     except (OSError, http.client.HTTPException) as error:
         raise FetchError(_by_hand(remote, f"cannot be downloaded ({_short(error)})")) from error

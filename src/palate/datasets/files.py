@@ -16,7 +16,7 @@ import polars as pl
 
 from palate.datasets.delimited import Delimited
 from palate.datasets.lines import JsonLines, Sequences
-from palate.datasets.raw import check, is_gzip, open_text, read_bytes
+from palate.datasets.raw import check, is_gzip, open_text, read_bytes, start_of
 from palate.errors import DataError, did_you_mean
 
 FORMATS = ("csv", "tsv", "dat", "parquet", "jsonl", "sequences", "pairs")
@@ -160,7 +160,7 @@ def read(
 
 def _look(file: Path, separator: str | None, encoding: str | None) -> str:
     """Guess the format of a file whose ending says nothing."""
-    start = read_bytes(file)[:4] if is_gzip(file) else file.open("rb").read(4)
+    start = read_bytes(file)[:4] if is_gzip(file) else start_of(file)[:4]
     if start == b"PAR1":
         return "parquet"
     head = [line.strip() for line in open_text(file, encoding).head() if line.strip()][:50]

@@ -1,8 +1,8 @@
 """MovieLens, all eight releases.
 
-Harper and Konstan, The MovieLens Datasets: History and Context, ACM TiiS 2015. Three layouts: `u.data` (100k),
-`::` (1m, 10m) and CSV (20m, 25m, 32m, latest, latest-small). A release is read from the publisher's zip or from
-the folder it unpacks to. Titles, genres and the year in the title become the catalogue.
+Harper and Konstan, The MovieLens Datasets: History and Context, ACM TiiS 2015. Three layouts: `u.data`
+(100k), `::` (1m, 10m) and CSV (20m, 25m, 32m, latest, latest-small). A release is read from the publisher's
+zip or from the folder it unpacks to. Titles, genres and the year in the title become the catalogue.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -258,7 +259,7 @@ def _unpacked(place: Path) -> Iterator[Path]:
             yield Path(folder)
     except FileNotFoundError:
         raise DataError(f"There is no file or folder {place}.") from None
-    except (zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise DataError(
             f"{place.name} is a torn zip archive ({error}). Delete it and get it again."
         ) from error

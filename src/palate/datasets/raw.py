@@ -40,7 +40,7 @@ class Text:
     def has_newline(self) -> bool:
         """Whether the start has a line feed (old Macs ended lines with a carriage return)."""
         if isinstance(self.source, Path):
-            return b"\n" in _start(self.source)
+            return b"\n" in start_of(self.source)
         return b"\n" in self.source[:HEAD]
 
     def content(self) -> bytes:
@@ -102,7 +102,7 @@ def open_text(path: str | os.PathLike[str], encoding: str | None = None) -> Text
     file = check(path)
     packed = is_gzip(file)
     data = read_bytes(file) if packed else None
-    start = data[:HEAD] if data is not None else _start(file)
+    start = data[:HEAD] if data is not None else start_of(file)
     utf16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
     if encoding is None and utf16:
         encoding = "utf-16"
@@ -131,7 +131,8 @@ def open_text(path: str | os.PathLike[str], encoding: str | None = None) -> Text
     return Text(file, text.removeprefix("\ufeff").encode(), "read as UTF-16" if utf16 else None)
 
 
-def _start(file: Path) -> bytes:
+def start_of(file: Path) -> bytes:
+    """Return the first bytes of a file, as they are."""
     with file.open("rb") as opened:
         return opened.read(HEAD)
 

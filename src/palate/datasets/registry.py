@@ -53,14 +53,14 @@ def load(
     that name (write `./retail` for the file).
 
     `user`, `item`, `value`, `time`, `event` and `basket` are columns of a file; None leaves an optional one
-    out. A default that is not there is looked for under the usual other names (userId, rating, timestamp ...), and
-    the notes say so. A file without header has columns user, item, value, time, or "1", "2" ... by position.
+    out. A default that is not there is looked for under the usual other names (userId, rating, timestamp),
+    and the notes say so. A file without header has columns user, item, value, time, or "1", "2" ... by position.
     `time_unit` is the unit of numeric times. `format`, `header`, `separator` and `encoding` say how to read a
     file; None looks. `items` is a file of items, its key column named like `item`; it becomes the catalogue.
 
     `repeats` says what a pair that occurs again does; `min_user` and `min_item` ask for the iterative k-core
     over distinct pairs; `bad_rows` raises, or drops and counts; `negative` names the event types that say
-    "not this". `offline` never asks the network; `progress` shows a bar while downloading (None: on a terminal).
+    "not this". `offline` never asks the network; `progress` shows a bar in downloads (None: on a terminal).
 
     Raises:
         DataError: a file that cannot be read, a column that is not there, bad rows, or nothing left.

@@ -68,7 +68,7 @@ def _plain(path: Path, *ids: str) -> FileTable:
 
 
 def readable(name: str) -> str:
-    """Return a name in capitals as people write it.
+    """Return a name with its words in capitals as people write them.
 
     >>> readable("SET/6 CHILDREN'S T-LIGHTS IN A BOX 12CM")
     "Set/6 Children's T-Lights in a Box 12cm"
@@ -76,11 +76,11 @@ def readable(name: str) -> str:
 
     def one(match: re.Match[str]) -> str:
         word = match[0]
-        if word in _CAPITALS:
+        if word in _CAPITALS or not word[:2].isupper():
             return word
         after_digit = match.start() > 0 and name[match.start() - 1].isdigit()
         if (after_digit and len(word) > 1) or (word.lower() in _SMALL and match.start() > 0):
             return word.lower()
         return word.capitalize()
 
-    return _WORD.sub(one, name) if name.isupper() else name
+    return _WORD.sub(one, name)
