@@ -35,7 +35,7 @@ _HOMES = {
     "evaluate_tables": "palate.evaluation",
     "load": "palate.datasets",
     "load_model": "palate.models",
-    "run": "palate.experiment",
+    "run": "palate.experiment.run",
 }
 _MODULES = ("datasets", "errors", "evaluation", "experiment", "models", "report", "split")
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from palate.datasets import Dataset, describe, load
     from palate.errors import PalateError
     from palate.evaluation import compare, evaluate, evaluate_tables
-    from palate.experiment import run
+    from palate.experiment.run import run
     from palate.interactions import Histories, Interactions
     from palate.models import load_model
     from palate.models.base import Recommender
