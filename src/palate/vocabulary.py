@@ -34,7 +34,12 @@ class Vocabulary:
     @classmethod
     def of(cls, ids: pl.Series | Iterable[Any]) -> Vocabulary:
         """Make the vocabulary of ids that may repeat, in any order. Raises DataError for other types than integers and text."""
-        return cls.factorise(as_ids(ids))[0]
+        series = as_ids(ids)
+        if series.null_count():
+            raise DataError(
+                f"{series.null_count():,} of {len(series):,} ids are missing: leave those rows out."
+            )
+        return cls.factorise(series)[0]
 
     @classmethod
     def factorise(cls, ids: pl.Series) -> tuple[Vocabulary, Codes]:
@@ -156,7 +161,7 @@ def as_ids(ids: pl.Series | Iterable[Any]) -> pl.Series:
             raise DataError("true and false are no ids: give integers or text.")
         try:
             ids = pl.Series("id", values)
-        except (TypeError, pl.exceptions.PolarsError) as error:
+        except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
             raise DataError(
                 f"ids of mixed types ({listing(values)}): give all integers or all text."
             ) from error
@@ -164,13 +169,13 @@ def as_ids(ids: pl.Series | Iterable[Any]) -> pl.Series:
     if dtype in (pl.Int64, pl.String):
         return ids
     if dtype.is_integer():
-        return ids.cast(pl.Int64)
+        return _in_64_bits(ids)
     if isinstance(dtype, (pl.Categorical, pl.Enum)):
         return ids.cast(pl.String)
     if dtype.is_float():
         # pandas turns an integer column with a gap into floats.
         if ids.drop_nans().drop_nulls().round(0).eq(ids.drop_nans().drop_nulls()).all():
-            return ids.fill_nan(None).cast(pl.Int64)
+            return _in_64_bits(ids.fill_nan(None))
         raise DataError(
             f"ids such as {listing(ids.drop_nulls().head(3))} are fractions: ids are integers or text."
         )
@@ -179,3 +184,11 @@ def as_ids(ids: pl.Series | Iterable[Any]) -> pl.Series:
     if dtype == pl.Object:
         raise DataError(f"ids of mixed types ({listing(ids.head(3))}): make them all integers or all text.")
     raise DataError(f"ids of type {dtype} ({listing(ids.head(3))}): give integers or text.")
+
+
+def _in_64_bits(ids: pl.Series) -> pl.Series:
+    try:
+        return ids.cast(pl.Int64)
+    except pl.exceptions.PolarsError as error:
+        large = ids.filter(ids.is_not_null() & ids.cast(pl.Int64, strict=False).is_null())
+        raise DataError(f"ids such as {large[0]} do not fit 64 bits: make them text.") from error

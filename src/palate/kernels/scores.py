@@ -147,10 +147,11 @@ def top_k(scores: Floats, columns: NDArray[np.int32], best: Floats, items: NDArr
 
 @njit(cache=True, nogil=True, parallel=True)
 def hide(indptr: NDArray[np.int64], item: NDArray[np.int32], scores: Floats) -> None:
-    """Set the scores of the items that each context has seen to -inf, (contexts, items)."""
+    """Set the scores of the columns that each context has seen to -inf, (contexts, columns); -1 is no column."""
     for c in prange(len(indptr) - 1):
         for e in range(indptr[c], indptr[c + 1]):
-            scores[c, item[e]] = -np.inf
+            if item[e] >= 0:
+                scores[c, item[e]] = -np.inf
 
 
 @njit(cache=True, nogil=True, parallel=True)

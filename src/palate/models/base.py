@@ -38,6 +38,7 @@ from palate.models.contexts import (
 from palate.vocabulary import Codes, Id, Vocabulary, as_ids
 
 Unknown = Literal["raise", "skip", "popular"]
+UNKNOWN: tuple[Unknown, ...] = Unknown.__args__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,10 @@ class Recommender(Algorithm):
             user, item, score, rank (from 1); contexts in the order asked for. Ties: the smaller item id first.
 
         """
-        if k < 1:
-            raise PlanError(f"k = {k}: a list has at least 1 item.")
+        _check_k(k)
+        if unknown not in UNKNOWN:
+            hint = did_you_mean(unknown, UNKNOWN)
+            raise PlanError(f"unknown = {unknown!r}: give one of {', '.join(UNKNOWN)}.{hint}")
         contexts = self._contexts(users, histories)
         allowed = self._allowed(candidates, where)
         known = self._known(contexts)
@@ -192,6 +195,7 @@ class Recommender(Algorithm):
             items (n, k) padded with -1, and scores (n, k) padded with -inf.
 
         """
+        _check_k(k)
         if histories is not None:
             contexts = Contexts(
                 pl.Series(np.arange(len(histories))), np.full(len(histories), -1, np.int32), histories
@@ -239,7 +243,7 @@ class Recommender(Algorithm):
             user, item, score, rank; best first.
 
         """
-        if len(contexts) != len(candidates):
+        if len(contexts) == 0 or len(contexts) != len(candidates):
             raise DataError(
                 f"{len(contexts):,} contexts but {len(candidates):,} candidate lists: give one list a context."
             )
@@ -259,8 +263,8 @@ class Recommender(Algorithm):
             frames.append(
                 pl.DataFrame(
                     {
-                        "user": [asked.labels[n]] * len(order),
-                        "item": as_ids(ids).gather(order),
+                        "user": asked.labels.gather(np.full(len(order), n)),
+                        "item": (as_ids(ids) if len(order) else self.items.ids).gather(order),
                         "score": pl.Series(scores[order]).replace(-np.inf, None),
                         "rank": np.arange(1, len(order) + 1, dtype=np.int32),
                     }
@@ -273,6 +277,7 @@ class Recommender(Algorithm):
     def similar(self, items: Iterable[Id], k: int = 10) -> pl.DataFrame:
         """Return the k items most similar to each of `items`: item, similar, score, rank. The item itself is left out."""
         self._need("similar")
+        _check_k(k)
         codes = self._item_codes([items] if isinstance(items, (str, int)) else items)
         found, scores = self._similar(codes, min(k, len(self.items)))
         return _neighbours(self.items.decode(codes), self.items, found, scores, ("item", "similar"))
@@ -280,6 +285,7 @@ class Recommender(Algorithm):
     def similar_users(self, users: Iterable[Id], k: int = 10) -> pl.DataFrame:
         """Return the k users most similar to each of `users`: user, similar, score, rank."""
         self._need("similar_users")
+        _check_k(k)
         contexts = self._contexts(users, None)
         if (contexts.users < 0).any():
             refuse(contexts, contexts.users < 0)
@@ -404,6 +410,11 @@ class Recommender(Algorithm):
         popular._fitted = dataclasses.replace(self.fitted, state=None)
         popular._fitted.state = popular.state_type(score=self.popularity.astype(np.float64), time_now=0)
         return popular._top(contexts, k, exclude_seen, allowed)
+
+
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise PlanError(f"k = {k}: a list has at least 1 item.")
 
 
 def _neighbours(

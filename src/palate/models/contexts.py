@@ -54,7 +54,7 @@ def from_users(users: Iterable[Id] | None, known: Vocabulary, histories: Histori
     """Return train users as contexts (None: all); a user that train lacks has code -1 and no events."""
     if users is None:
         return Contexts(known.ids, np.arange(len(known), dtype=np.int32), histories)
-    ids = as_ids([users] if isinstance(users, (str, int)) else users)
+    ids = as_ids([users] if isinstance(users, (str, int, np.integer)) else users)
     codes = known.encode(ids)
     return Contexts(ids, codes, histories.select(codes))
 
@@ -75,7 +75,7 @@ def from_histories(histories: HistoriesLike | object, items: Vocabulary) -> Cont
         codes = items.encode(theirs.ids)[events.item]
     else:
         if isinstance(histories, Mapping):
-            labels, lists = pl.Series(list(histories)), list(histories.values())
+            labels, lists = as_ids(list(histories)), list(histories.values())
         else:
             labels, lists = pl.Series(np.arange(len(histories))), list(histories)
         if any(

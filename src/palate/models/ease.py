@@ -12,7 +12,7 @@ core, float64), 8 x items^2 bytes while it fits, 4 x items^2 afterwards.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -22,7 +22,7 @@ from pydantic import Field
 from palate.errors import PlanError
 from palate.interactions import Histories, Interactions
 from palate.models.algorithm import Floats, Pairs
-from palate.models.itemitem import ItemItem
+from palate.models.itemitem import Affinity, ItemItem
 from palate.vocabulary import Codes
 
 
@@ -67,6 +67,10 @@ class EASE(ItemItem):
 
     def _weights(self, events: Histories) -> NDArray[np.float64]:
         return (events.value >= 0).astype(np.float64)
+
+    def _affinity(self, events: Histories, weights: NDArray[np.float64] | None = None) -> Affinity:
+        affinity = super()._affinity(events, weights)
+        return replace(affinity, weight=np.minimum(affinity.weight, 1))  # a set: chosen twice is chosen
 
     def _block(self, rows: Codes, columns: Codes) -> Floats:
         return self.fitted.state.weights[rows[:, None], columns]

@@ -54,8 +54,8 @@ class Popularity(Recommender):
                 "popularity: half_life_days needs a time of each interaction: name the time column, or leave it out."
             )
         n_items = len(self.items)
-        now = 0 if events.time is None or len(events.time) == 0 else int(events.time.max())
         liked = events.value >= 0
+        now = 0 if events.time is None or not liked.any() else int(events.time[liked].max())
         user = np.repeat(np.arange(len(events)), events.lengths)[liked]
         pair = user * np.int64(n_items) + events.item[liked]
         # Events of a user are in time order, so the last of a pair is its latest.

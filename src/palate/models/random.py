@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from palate.interactions import Interactions
 from palate.models.algorithm import Floats, Pairs
@@ -30,7 +31,7 @@ class Random(Recommender):
     learns_from_history: ClassVar[bool] = False
     state_type: ClassVar[type] = RandomState
 
-    seed: int = 42
+    seed: int = Field(42, ge=0, lt=2**63)
     """another seed, another order"""
 
     def _fit(self, train: Interactions, pairs: Pairs) -> RandomState:

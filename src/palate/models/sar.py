@@ -85,7 +85,8 @@ class SAR(ItemItem):
     threshold: int = Field(1, ge=1)
     """pairs with fewer common users have similarity 0"""
     normalise: bool = False
-    """rescale each user's scores to the range of the values (ratings 1 to 5, say); the order stays"""
+    """rescale each user's scores to the range of the values (ratings 1 to 5, say); the order stays. Without effect where
+    all values are the same"""
     neighbours: int | None = Field(None, ge=1)
     """keep this many most similar items an item, for large catalogues; None: all"""
     keep_counts: bool = False
@@ -117,11 +118,12 @@ class SAR(ItemItem):
 
     def _measured(self, events: Histories) -> SARState:
         """Return a state that knows the time and the scale, and no counts yet."""
-        liked = events.value[events.value >= 0]
+        liked = events.value >= 0
         now = self.time_now
         if now is None:
-            now = 0 if events.time is None or len(events.time) == 0 else int(events.time.max())
-        return SARState(now, float(liked.min(initial=np.inf)), float(liked.max(initial=-np.inf)))
+            now = 0 if events.time is None or not liked.any() else int(events.time[liked].max())
+        values = events.value[liked]
+        return SARState(now, float(values.min(initial=np.inf)), float(values.max(initial=-np.inf)))
 
     def _pruned(self, counts: NDArray[np.int32] | None, pairs: Pairs, n_items: int) -> tuple[Codes, Floats]:
         """Return each item's most similar ones, by similarity falling, then id rising."""
@@ -143,7 +145,7 @@ class SAR(ItemItem):
                 part = counts[start : start + step]
             block = self._similarities(part, start, rows, columns)
             found[rows, 0], near[rows, 0] = rows, block[np.arange(len(rows)), rows]
-            block[block <= 0] = -np.inf
+            block[block == 0] = -np.inf  # never met; mutual information below zero is a neighbour's too
             block[np.arange(len(rows)), rows] = -np.inf
             scores.top_k(block, columns, near[start : start + step, 1:], found[start : start + step, 1:])
         near[found < 0] = 0
@@ -217,7 +219,8 @@ class SAR(ItemItem):
         kernel.add_neighbours(
             affinity.indptr, affinity.item, affinity.weight, state.neighbours, state.nearness, scores
         )
-        return scores if len(columns) == len(self.items) else scores[:, columns]
+        every = len(columns) == len(self.items) and (columns[:-1] < columns[1:]).all()
+        return scores if every else scores[:, columns]
 
     def _scale(self, contexts: Contexts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return slope and offset (contexts) that map each user's possible scores to the range of the values.
@@ -226,6 +229,8 @@ class SAR(ItemItem):
         fading counts give, times that value: that range is mapped to lowest .. highest.
         """
         state: SARState = self.fitted.state
+        if state.highest == state.lowest:
+            return np.ones(len(contexts)), np.zeros(len(contexts))
         low, high = self._extent(self._affinity(contexts.events, self._fading(contexts.events)))
         low, high = low * state.lowest, high * state.highest
         span = np.where(high > low, high - low, 1.0)

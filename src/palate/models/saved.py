@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.catalogue import Catalogue
-from palate.errors import SavedModelError
+from palate.errors import SavedModelError, listing
 from palate.interactions import Histories
 from palate.models.algorithm import Algorithm, Fitted
 from palate.vocabulary import Vocabulary
 
 FORMAT = 1
+_FILES = {"model.json", "arrays.safetensors", "users.parquet", "items.parquet", "catalogue.parquet"}
 Model = TypeVar("Model", bound=Algorithm)
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -48,12 +49,7 @@ def write(
     """
     from safetensors.numpy import save_file
 
-    if (
-        folder.exists()
-        and any(folder.iterdir() if folder.is_dir() else [folder])
-        and not (folder / "model.json").is_file()
-    ):
-        raise SavedModelError(f"{folder} exists and is no saved model: give a new folder.")
+    _refuse_what_is_not_ours(folder)
     temporary = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -71,19 +67,42 @@ def write(
             json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8"
         )
         temporary.chmod(0o755)
-        if folder.exists():
-            earlier = temporary.with_name(temporary.name + "-earlier")
-            os.replace(folder, earlier)
-            os.replace(temporary, folder)
-            shutil.rmtree(earlier)
-        else:
-            os.replace(temporary, folder)
+        _put_in_place(temporary, folder)
     except Exception as error:
         # safetensors and Polars wrap a full disk in errors of their own.
         raise SavedModelError(f"{folder} could not be written ({error}); nothing was left behind.") from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _refuse_what_is_not_ours(folder: Path) -> None:
+    """Raise unless `folder` is free, empty, or holds an earlier model and nothing else: the rest would be deleted."""
+    if not folder.exists():
+        return
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
+    if there and "model.json" not in there:
+        raise SavedModelError(f"{folder} exists and is no saved model: give a new folder.")
+    if foreign := sorted(there - _FILES):
+        raise SavedModelError(
+            f"{folder} holds more than a saved model ({listing(foreign)}): give a new folder, or move them away."
+        )
+
+
+def _put_in_place(temporary: Path, folder: Path) -> None:
+    """Rename `temporary` to `folder`; an earlier model there goes only when the new one stands."""
+    if not folder.exists():
+        os.replace(temporary, folder)
+        return
+    earlier = temporary.with_name(temporary.name + "-earlier")
+    os.replace(folder, earlier)
+    try:
+        os.replace(temporary, folder)
+    except BaseException:
+        os.replace(earlier, folder)
+        raise
+    finally:
+        shutil.rmtree(earlier, ignore_errors=True)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
