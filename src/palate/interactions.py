@@ -149,7 +149,7 @@ class Interactions:
             role: name for role, name in optional.items() if name and (name != role or name in frame.columns)
         }
         read = _ColumnReader(frame, source, first_line, bad_rows)
-        ids = {role: read.ids(columns[role], role) for role in columns.keys() - {"value", "time"}}
+        ids = {role: read.ids(name, role) for role, name in columns.items() if role not in ("value", "time")}
         values = read.values(columns["value"]) if "value" in columns else None
         times = read.times(columns["time"], time_unit) if "time" in columns else None
         keep = read.good
