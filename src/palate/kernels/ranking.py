@@ -133,6 +133,20 @@ def _sort(scores: NDArray[np.float64], items: NDArray[np.int64], n: int) -> None
 
 
 @njit(cache=True, nogil=True)
+def _distinct(items: NDArray[np.int64], n: int, flat: NDArray[np.float64]) -> int:
+    """Sort `items[:n]` ascending in place, each once; return how many there are."""
+    for i in range(n):
+        flat[i] = 0.0
+    _sort(flat, items, n)
+    distinct = 1
+    for i in range(1, n):
+        if items[i] != items[distinct - 1]:
+            items[distinct] = items[i]
+            distinct += 1
+    return distinct
+
+
+@njit(cache=True, nogil=True)
 def _repeated(
     items: NDArray[np.int64], n: int, scratch: NDArray[np.int64], flat: NDArray[np.float64]
 ) -> bool:
@@ -143,13 +157,9 @@ def _repeated(
                 if items[i] == items[j]:
                     return True
         return False
-    scratch[:n] = items[:n]
-    flat[:n] = 0.0
-    _sort(flat, scratch, n)
-    for i in range(1, n):
-        if scratch[i] == scratch[i - 1]:
-            return True
-    return False
+    for i in range(n):
+        scratch[i] = items[i]
+    return _distinct(scratch, n, flat) < n
 
 
 @njit(cache=True, nogil=True)
@@ -193,14 +203,7 @@ def grouped_metrics(
             n_relevant += 1
             t += 1
         if not ordered:
-            flat[:n_relevant] = 0.0
-            _sort(flat, relevant, n_relevant)
-            distinct = 1
-            for n in range(1, n_relevant):
-                if relevant[n] != relevant[distinct - 1]:
-                    relevant[distinct] = relevant[n]
-                    distinct += 1
-            n_relevant = distinct
+            n_relevant = _distinct(relevant, n_relevant, flat)
 
         while r < len(run_user) and run_user[r] < who:
             if r == 0 or run_user[r] != run_user[r - 1]:

@@ -1,9 +1,9 @@
 """Histories times an item-item matrix, to the best k unseen items, without ever holding all scores.
 
-The score of item j for a context is the sum over its events e of weight_e x S[item_e, j]. The matrix is walked in
-tiles of columns: one tile (rows x some hundred columns) stays in the cache while every context of the batch
-adds its rows, four at a time, into an accumulator of the width of the tile, which then gives its best items
-to the context's running list. Ties: score descending, then column ascending.
+The score of item j for a context is the sum over its past items e of weight_e x S[item_e, j]. The matrix is walked in
+strips of a few columns (`strip.STRIP_BYTES` wide): the rows of a strip that most histories need stay in
+the second cache, each context adds up its rows in registers, and the sums give their best items to the context's
+running list. Ties: score descending, then column ascending.
 """
 
 from __future__ import annotations
@@ -12,28 +12,9 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from palate.kernels.strip import weighted_rows
+
 Floats = NDArray[np.floating]
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _add_rows(
-    start: int, stop: int, row: NDArray[np.int32], weight: Floats, tile: Floats, total: Floats
-) -> None:
-    """Add weight[e] x tile[row[e]] for e in start .. stop - 1 to `total` (width of the tile)."""
-    width = tile.shape[1]
-    total[:] = 0
-    e = start
-    while e + 4 <= stop:
-        a, b, c, d = tile[row[e]], tile[row[e + 1]], tile[row[e + 2]], tile[row[e + 3]]
-        wa, wb, wc, wd = weight[e], weight[e + 1], weight[e + 2], weight[e + 3]
-        for t in range(width):
-            total[t] += wa * a[t] + wb * b[t] + (wc * c[t] + wd * d[t])
-        e += 4
-    while e < stop:
-        a, wa = tile[row[e]], weight[e]
-        for t in range(width):
-            total[t] += wa * a[t]
-        e += 1
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -54,12 +35,12 @@ def _keep_best(scores: Floats, columns: NDArray[np.int32], best: Floats, items: 
             worst = best[k - 1]
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath={"contract"})
-def best_of_tile(
+@njit(cache=True, nogil=True, parallel=True)
+def best_of_strip(
     indptr: NDArray[np.int64],
     row: NDArray[np.int32],
     weight: Floats,
-    tile: Floats,
+    strip: Floats,
     columns: NDArray[np.int32],
     hidden: NDArray[np.int32],
     at: NDArray[np.int64],
@@ -67,23 +48,23 @@ def best_of_tile(
     best: Floats,
     items: NDArray[np.int32],
 ) -> None:
-    """Take one tile of columns into the running best lists.
+    """Take one strip of columns into the running best lists.
 
     Args:
         indptr: (contexts + 1) the events of each context.
-        row: (events) the row of `tile` that the event's item has.
+        row: (events) the row of `strip` that the event's item has.
         weight: (events)
-        tile: (rows, width) the item-item matrix at `columns`, which rise.
-        columns: (width) item codes.
-        hidden: (events) the place of the event's item among all columns (not only this tile's), rising inside a
+        strip: (rows, strip width) the item-item matrix at `columns`, which rise; padded with anything.
+        columns: (at most strip width) item codes.
+        hidden: (events) the place of the event's item among all columns (not only this strip's), rising inside a
             context; or empty when nothing is to be hidden.
-        at: (contexts) how far `hidden` has been read by earlier tiles; changed in place.
-        first: the place of this tile's first column.
+        at: (contexts) how far `hidden` has been read by earlier strips; changed in place.
+        first: the place of this strip's first column.
         best, items: (contexts, k) scores falling, -inf and -1 where free; changed in place.
     """
     for c in prange(len(indptr) - 1):
-        total = np.empty(tile.shape[1], tile.dtype)
-        _add_rows(indptr[c], indptr[c + 1], row, weight, tile, total)
+        total = np.empty(strip.shape[1], strip.dtype)
+        weighted_rows(indptr[c], indptr[c + 1], row, weight, strip, total)
         if len(hidden):
             e = at[c]
             while e < indptr[c + 1] and hidden[e] < first + len(columns):
@@ -91,28 +72,36 @@ def best_of_tile(
                     total[hidden[e] - first] = -np.inf
                 e += 1
             at[c] = e
-        _keep_best(total, columns, best[c], items[c])
+        _keep_best(total[: len(columns)], columns, best[c], items[c])
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath={"contract"})
-def all_of_tile(
-    indptr: NDArray[np.int64], row: NDArray[np.int32], weight: Floats, tile: Floats, scores: Floats
+@njit(cache=True, nogil=True, parallel=True)
+def all_of_strip(
+    indptr: NDArray[np.int64], row: NDArray[np.int32], weight: Floats, strip: Floats, scores: Floats
 ) -> None:
-    """Write the scores of one tile of columns to `scores` (contexts, width)."""
+    """Write the scores of one strip of columns to `scores` (contexts, width)."""
     for c in prange(len(indptr) - 1):
-        _add_rows(indptr[c], indptr[c + 1], row, weight, tile, scores[c])
+        total = np.empty(strip.shape[1], strip.dtype)
+        weighted_rows(indptr[c], indptr[c + 1], row, weight, strip, total)
+        scores[c] = total[: scores.shape[1]]
 
 
-@njit(cache=True, nogil=True, parallel=True, fastmath={"contract"})
-def extent_of_tile(
-    indptr: NDArray[np.int64], row: NDArray[np.int32], weight: Floats, tile: Floats, low: Floats, high: Floats
+@njit(cache=True, nogil=True, parallel=True)
+def extent_of_strip(
+    indptr: NDArray[np.int64],
+    row: NDArray[np.int32],
+    weight: Floats,
+    strip: Floats,
+    width: int,
+    low: Floats,
+    high: Floats,
 ) -> None:
-    """Take the smallest and largest score of one tile into `low` and `high` (contexts)."""
+    """Take the smallest and largest score of one strip (its first `width` columns) into `low` and `high` (contexts)."""
     for c in prange(len(indptr) - 1):
-        total = np.empty(tile.shape[1], tile.dtype)
-        _add_rows(indptr[c], indptr[c + 1], row, weight, tile, total)
-        low[c] = min(low[c], total.min())
-        high[c] = max(high[c], total.max())
+        total = np.empty(strip.shape[1], strip.dtype)
+        weighted_rows(indptr[c], indptr[c + 1], row, weight, strip, total)
+        low[c] = min(low[c], total[:width].min())
+        high[c] = max(high[c], total[:width].max())
 
 
 @njit(cache=True, nogil=True, parallel=True)

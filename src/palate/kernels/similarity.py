@@ -26,30 +26,47 @@ def similarity_block(
     `counts[rows[r] - first, columns[c]]` users have both items, `popularity` users have each. A pair with fewer than
     `threshold` common users, or none, has similarity 0. Computed in float64, rounded once.
     """
+    n = len(columns)
+    together = n > 0 and columns[n - 1] - columns[0] == n - 1  # then a row of counts is read as it lies
+    theirs = np.empty(n)
+    for c in range(n):
+        theirs[c] = max(popularity[columns[c]], 1)
     for r in prange(len(rows)):
-        i = rows[r]
-        ci = np.float64(popularity[i])
-        for c in range(len(columns)):
-            j = columns[c]
-            both = np.float64(counts[i - first, j])
-            value = 0.0
-            if both >= threshold and both > 0:
-                cj = np.float64(popularity[j])
-                if kind == COOCCURRENCE:
-                    value = both
-                elif kind == JACCARD:
-                    value = both / (ci + cj - both)
-                elif kind == LIFT:
-                    value = both / (ci * cj)
-                elif kind == COSINE:
-                    value = both / np.sqrt(ci * cj)
-                elif kind == INCLUSION:
-                    value = both / min(ci, cj)
-                else:
-                    value = np.log2(n_users * both / (ci * cj))
+        row = counts[rows[r] - first]
+        mine = np.float64(max(popularity[rows[r]], 1))
+        both = np.empty(n)
+        if together:
+            both[:] = row[columns[0] : columns[0] + n]
+        else:
+            for c in range(n):
+                both[c] = row[columns[c]]
+        out = block[r]
+        # One plain loop for each kind: all but the logarithms become vector code.
+        if kind == COOCCURRENCE:
+            out[:] = both
+        elif kind == JACCARD:
+            for c in range(n):
+                out[c] = both[c] / max(mine + theirs[c] - both[c], 1.0)
+        elif kind == LIFT:
+            for c in range(n):
+                out[c] = both[c] / (mine * theirs[c])
+        elif kind == COSINE:
+            for c in range(n):
+                out[c] = both[c] / np.sqrt(mine * theirs[c])
+        elif kind == INCLUSION:
+            for c in range(n):
+                out[c] = both[c] / min(mine, theirs[c])
+        else:
+            for c in range(n):
+                out[c] = 0.0
+                if both[c] > 0:
+                    out[c] = np.log2(n_users * both[c] / (mine * theirs[c]))
                     if kind == LEXICOGRAPHERS:
-                        value *= both
-            block[r, c] = value
+                        out[c] *= both[c]
+        if threshold > 1:
+            for c in range(n):
+                if both[c] < threshold:
+                    out[c] = 0.0
 
 
 @njit(cache=True, nogil=True, parallel=True)

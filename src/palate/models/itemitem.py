@@ -1,12 +1,14 @@
 """Models whose score is a sum over the history: weight of a past item, times its row of an item-item matrix.
 
-SAR and EASE differ in weights and matrix only. Here stand the walk over the matrix in tiles, similar items, and the
+SAR and EASE differ in weights and matrix only. Here stand the walk over the matrix in strips, similar items, and the
 explanation, which is exact: the terms of the sum.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,6 @@ from palate.models.contexts import Contexts
 from palate.progress import progress
 from palate.vocabulary import Codes
 
-_TILE_BYTES = 8 * 2**20  # a tile that the last cache holds beside the histories
 _EVENTS = 2**25  # distinct past items taken at a time: 256 MB of items and weights
 
 
@@ -70,10 +71,17 @@ class ItemItem(Recommender):
         place = (np.cumsum(used) - 1).astype(np.int32)
         return np.flatnonzero(used).astype(np.int32), affinity.item if used.all() else place[affinity.item]
 
-    def _width(self, rows: Codes) -> int:
-        """Return how many columns a tile may have: a multiple of 64, so that its rows are whole cache lines."""
-        width = _TILE_BYTES // (np.dtype(self._dtype).itemsize * max(len(rows), 1))
-        return int(np.clip(width // 64 * 64, 64, 1024))
+    def _strips(self, rows: Codes, columns: Codes) -> Iterator[tuple[slice, Floats]]:
+        """Yield the matrix at `rows` a strip of columns at a time, padded to the width that the kernels take."""
+        from palate.kernels.strip import STRIP_BYTES
+
+        width = STRIP_BYTES // np.dtype(self._dtype).itemsize
+        for start in range(0, len(columns), width):
+            some = slice(start, min(start + width, len(columns)))
+            block = self._block(rows, columns[some])
+            if block.shape[1] < width:
+                block = np.pad(block, ((0, 0), (0, width - block.shape[1])))
+            yield some, np.ascontiguousarray(block)
 
     def _best(self, contexts: Contexts, k: int, exclude_seen: bool, columns: Codes) -> tuple[Codes, Floats]:
         from palate.kernels import scores as kernel
@@ -88,16 +96,13 @@ class ItemItem(Recommender):
             rows, row = self._rows(affinity)
             hidden = place[affinity.item] if exclude_seen else np.empty(0, np.int32)
             at = affinity.indptr[:-1].copy()
-            width = self._width(rows)
             with progress("Scoring", total=len(columns), unit="items") as advance:
-                for start in range(0, len(columns), width):
-                    some = columns[start : start + width]
-                    tile = self._block(rows, some)
-                    kernel.best_of_tile(
-                        affinity.indptr, row, affinity.weight, tile, some, hidden, at, start,
+                for some, strip in self._strips(rows, columns):
+                    kernel.best_of_strip(
+                        affinity.indptr, row, affinity.weight, strip, columns[some], hidden, at, some.start,
                         best[part], items[part],
                     )  # fmt: skip
-                    advance(len(some))
+                    advance(some.stop - some.start)
         return items, best
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
@@ -108,11 +113,9 @@ class ItemItem(Recommender):
         from palate.kernels import scores as kernel
 
         rows, row = self._rows(affinity)
-        width = self._width(rows)
         scores = np.empty((len(affinity.indptr) - 1, len(columns)), self._dtype)
-        for start in range(0, len(columns), width):
-            tile = self._block(rows, columns[start : start + width])
-            kernel.all_of_tile(affinity.indptr, row, affinity.weight, tile, scores[:, start : start + width])
+        for some, strip in self._strips(rows, columns):
+            kernel.all_of_strip(affinity.indptr, row, affinity.weight, strip, scores[:, some])
         return scores
 
     def _similar(self, items: Codes, k: int) -> tuple[Codes, Floats]:
@@ -139,4 +142,4 @@ def _parts(indptr: NDArray[np.int64]) -> list[slice]:
     """Cut contexts into runs of bounded size."""
     cuts = np.unique(np.searchsorted(indptr, np.arange(0, indptr[-1] + _EVENTS, _EVENTS)))
     cuts = np.unique(np.clip(np.r_[0, cuts, len(indptr) - 1], 0, len(indptr) - 1))
-    return [slice(int(a), int(b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [slice(int(a), int(b)) for a, b in pairwise(cuts)]

@@ -8,7 +8,7 @@ algorithms", WWW 2001) as made known by Microsoft's recommenders library:
     similarity  s_ij = one of seven functions of c_ij, c_i, c_j, see `similarity`
     score       y_uj = sum over i of a_ui s_ij
 
-Learned are the counts alone, which are whole numbers: every similarity is derived from them when it is needed, a tile
+Learned are the counts alone, which are whole numbers: every similarity is derived from them when it is needed, a strip
 at a time. So `update` and `forget` are exact, cost what the change costs, and a model takes 4 bytes x items^2; with
 `neighbours`, 8 bytes x items x neighbours. Counting costs sum of (history length)^2 / 2 increments, scoring
 history x items multiply-adds a user. Use it when you need a strong, fast, explainable model that takes new
@@ -251,10 +251,9 @@ class SAR(ItemItem):
                 low[start : start + step], high[start : start + step] = sums.min(axis=1), sums.max(axis=1)
         else:
             rows, row = self._rows(affinity)
-            width = self._width(rows)
-            for start in range(0, len(every), width):
-                tile = self._block(rows, every[start : start + width])
-                kernel.extent_of_tile(affinity.indptr, row, affinity.weight, tile, low, high)
+            for some, strip in self._strips(rows, every):
+                width = some.stop - some.start
+                kernel.extent_of_strip(affinity.indptr, row, affinity.weight, strip, width, low, high)
         return low.astype(np.float64), high.astype(np.float64)
 
     # --- more verbs -----------------------------------------------------------------------------------------
