@@ -27,11 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from palate.models.sar import SAR
-
 import common
 from palate.evaluation import evaluate
 from palate.interactions import Interactions
+from palate.models.sar import SAR
 from palate.split import given
 
 SIMILARITIES = ("cooccurrence", "jaccard", "lift", "cosine", "inclusion_index")
