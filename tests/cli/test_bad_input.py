@@ -1,4 +1,4 @@
-"""What goes wrong with files, tables, models and plans is said in one or two lines, with the right exit code."""
+"""Faults of files, tables, models and plans are told in one or two lines, with the right exit code."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_split_that_leaves_nothing(palate: Palate, tmp_path: Path):
     (tmp_path / "ratings.csv").write_text(GOOD)
     plan = tmp_path / "plan.toml"
     plan.write_text(
-        '[data]\npath = "ratings.csv"\n[split]\nmethod = "time"\nat = "2031-01-01"\n[[models]]\nname = "sar"\n'
+        "[data]\npath = 'ratings.csv'\n[split]\nmethod = 'time'\nat = '2031-01-01'\n[[models]]\nname = 'sar'"
     )
     refused(palate("run", plan, "--out", tmp_path / "out"), 3)
 
@@ -187,7 +187,7 @@ def test_an_empty_history(palate: Palate, sar: Path):
 
 def test_a_filter_that_does_not_read(palate: Palate, sar: Path):
     refused(
-        palate("recommend", sar, "--users", "1", "--where", "genre has Comedy"), 2, "Did you mean 'genres'?"
+        palate("recommend", sar, "--users", "1", "--where", "gnres has Comedy"), 2, "Did you mean 'genres'?"
     )
     refused(palate("recommend", sar, "--users", "1", "--where", "genres has"), 2)
 

@@ -14,8 +14,26 @@ from palate.errors import PlanError
 
 
 def test_numbers_stand_right_and_words_left(capsys: pytest.CaptureFixture[str]):
-    show.print_table(("rank", "name"), [(1, "a"), (10, "bb")])
-    assert capsys.readouterr().out == "rank  name\n   1  a\n  10  bb\n"
+    show.print_table(("rank", "id"), [(1, "007"), (10, "42")])
+    assert capsys.readouterr().out == "rank  id\n   1  007\n  10  42\n"
+
+
+def test_a_column_of_floats_shares_its_decimals(capsys: pytest.CaptureFixture[str]):
+    show.print_table(("score", "small"), [(12.5, 0.25), (2.0, 0.0), (None, 0.125)])
+    assert capsys.readouterr().out.split() == [
+        "score",
+        "small",
+        "12.50",
+        "0.2500",
+        "2.00",
+        "0.0000",
+        "0.1250",
+    ]
+
+
+def test_a_table_without_rows_is_its_headers(capsys: pytest.CaptureFixture[str]):
+    show.print_table(("rank", "name"), [])
+    assert capsys.readouterr().out == "rank  name\n"
 
 
 def test_wide_and_combining_signs_do_not_break_the_columns(capsys: pytest.CaptureFixture[str]):

@@ -84,7 +84,7 @@ def _system_message(error: OSError) -> str:
 
 
 def _system_code(error: OSError) -> int:
-    missing = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR)
+    missing = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
     return BAD_DATA if error.errno in missing else FAILED
 
 

@@ -81,7 +81,7 @@ def evaluate(
         return
     print_table(
         ("metric", "mean", "95 % from", "to"),
-        ((key, float(one.mean), *(one.ci95 or ("", ""))) for key, one in found.items()),
+        ((key, float(one.mean), *(one.ci95 or (None, None))) for key, one in found.items()),
     )
     for note in [f"{chosen['user'].n_unique():,} users in the truth.", *found.notes]:
         print(note)

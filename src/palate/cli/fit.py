@@ -35,10 +35,11 @@ def fit(
 
     For a comparison with a test set, write a plan and `palate run` it. docs/cli.md lists what --set can set.
     """
-    from palate.cli.reading import learner, load, quieten
+    from palate.cli.reading import load, parameters, quieten
+    from palate.models import registry
 
     quieten(quiet)
-    unfitted = learner(model, sets or [])
+    unfitted = registry.create(model, **parameters(sets or []))
     dataset = load(data, reading)
     started = time.perf_counter()
     fitted = unfitted.fit(dataset.interactions, catalogue=dataset.catalogue)

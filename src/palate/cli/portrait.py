@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from palate.cli.show import print_table, shown
+from palate.cli.show import Figure, print_table, shown
 from palate.cli.style import bold
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def _facts(one: Description) -> Iterator[tuple[str, str]]:
 
 
 def _counts(who: str, counts: Counts) -> tuple[object, ...]:
-    quantiles = (f"{value:,.0f}" for value in counts.quantiles.values())
-    return (who, f"{counts.mean:,.1f}", *quantiles, f"{counts.gini:.2f}", _percent(counts.top1_share))
+    quantiles = (Figure(f"{value:,.0f}") for value in counts.quantiles.values())
+    return (who, Figure(f"{counts.mean:,.1f}"), *quantiles, counts.gini, Figure(_percent(counts.top1_share)))
 
 
 def _bars(bars: tuple[Bar, ...]) -> None:

@@ -37,20 +37,6 @@ def model_at(folder: Path) -> Recommender:
     return registry.load_model(folder)
 
 
-def learner(name: str, sets: Sequence[str]) -> Recommender:
-    """Make a model, not fitted yet, with the parameters of `--set`; a misspelt one is refused with a hint."""
-    from pydantic import ValidationError
-
-    from palate.experiment.complaint import complaint
-    from palate.models import registry
-
-    given = parameters(sets)
-    try:
-        return registry.create(name, **given)
-    except ValidationError as error:
-        raise PlanError(complaint(error, registry.get(name), given, place=name, what="parameter")) from None
-
-
 def parameters(sets: Sequence[str]) -> dict[str, Any]:
     """Return what `--set key=value ...` gives: values as TOML writes them, a bare word being text.
 

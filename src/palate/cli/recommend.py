@@ -109,6 +109,4 @@ def _print(found: pl.DataFrame, recommender: Recommender, label: str) -> None:
                 ((rank, item, name, score) for (rank, item, score), name in zip(rows, names, strict=True)),
             )
     if len(groups) > _USERS_SHOWN:
-        print(
-            faint(f"\nand {len(groups) - _USERS_SHOWN:,} users more: --out FILE or --json has all.")
-        )
+        print(faint(f"\nand {len(groups) - _USERS_SHOWN:,} users more: --out FILE or --json has all."))

@@ -26,30 +26,44 @@ def print_json(value: Any) -> None:
     print(json.dumps(_plain(value), ensure_ascii=False, indent=None if isinstance(value, list) else 2))
 
 
+class Figure(str):
+    """A number that is written out already: it stands to the right, as numbers do."""
+
+
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under headers: numbers to the right, words to the left, cut to the terminal's width."""
-    cells = [[shown(value) for value in row] for row in rows]
-    values = [[str(header) for header in headers], *cells]
-    widths = [max(map(_width, column)) for column in zip(*values, strict=True)]
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in headers]
+    right = [all(isinstance(value, int | float | Figure | None) for value in column) for column in columns]
+    cells = [[str(header), *_written(column)] for header, column in zip(headers, columns, strict=True)]
+    widths = [max(map(_width, column)) for column in cells]
     if is_terminal(sys.stdout):
         spare = shutil.get_terminal_size().columns - sum(widths) - 2 * (len(widths) - 1)
         widest = widths.index(max(widths))
         widths[widest] = max(12, widths[widest] + min(spare, 0))
-    right = [bool(cells) and all(_is_number(row[column]) for row in cells) for column in range(len(headers))]
-    print(bold(_line(values[0], widths, right)))
-    for row in cells:
-        print(_line(row, widths, right))
+    first, *others = (
+        "  ".join(map(_fitted, line, widths, right)).rstrip() for line in zip(*cells, strict=True)
+    )
+    print("\n".join([bold(first), *others]))
 
 
 def shown(value: object) -> str:
-    """Return a value as people read it: 4 significant digits, thousands apart, lists joined."""
+    """Return a value as people read it: four significant digits, lists joined, nothing for what is absent."""
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1e5 else f"{value:.4g}"
-    if isinstance(value, (list, tuple)):
+        return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+    if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return str(value)
+
+
+def _written(column: list[object]) -> list[str]:
+    """Write a column; its floats with the same decimals, so that four digits of the largest are seen."""
+    floats = [abs(value) for value in column if isinstance(value, float) and math.isfinite(value)]
+    if not floats or any(0 < value < 1e-4 for value in floats):
+        return [shown(value) for value in column]
+    decimals = max(0, 3 - math.floor(math.log10(max(floats)))) if max(floats) >= 1 else 4
+    return [f"{value:,.{decimals}f}" if isinstance(value, float) else shown(value) for value in column]
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:
@@ -79,10 +93,6 @@ def _write(frame: pl.DataFrame, path: Path, kind: str) -> None:
         frame.write_csv(path, separator="\t" if kind == "tsv" else ",")
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    return "  ".join(map(_fitted, cells, widths, right)).rstrip()
-
-
 def _fitted(cell: str, width: int, right: bool) -> str:
     while _width(cell) > width:
         cell = cell[:-2] + "…"
@@ -95,10 +105,6 @@ def _width(text: str) -> int:
         0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
         for sign in text
     )
-
-
-def _is_number(cell: str) -> bool:
-    return cell == "" or cell.replace(",", "").replace(".", "").replace("-", "").replace("e", "").isdigit()
 
 
 def _plain(value: Any) -> Any:
