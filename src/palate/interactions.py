@@ -224,7 +224,7 @@ class Interactions:
 
     def select(self, rows: Rows) -> Interactions:
         """Return some rows (a mask, or row numbers in any order); vocabularies shrink to what occurs."""
-        part = self._rows(np.asarray(rows))
+        part = self._rows(rows if isinstance(rows, np.ndarray) else np.asarray(rows))
         users, user = _shrink(part.users, part.user)
         items, item = _shrink(part.items, part.item)
         return replace(part, users=users, items=items, user=user, item=item)
@@ -381,7 +381,7 @@ class _ColumnReader:
             length = ids.str.len_bytes().fill_null(1)
             if length.min() == 0:
                 self._refuse(length == 0, f"have an empty {role} in column {name!r}")
-            if int(length.max() or 0) > MAX_ID_BYTES:  # type: ignore[call-overload]
+            if (length > MAX_ID_BYTES).any():
                 self._refuse(
                     length > MAX_ID_BYTES,
                     f"have a {role} of more than {MAX_ID_BYTES:,} bytes in column {name!r}: is it the right column?",

@@ -103,8 +103,8 @@ class Vocabulary:
         if len(series) == 0 or len(self) == 0 or (series.dtype == pl.String) != self.is_text:
             return np.full(len(series), -1, np.int32)
         if self.is_text:
-            codes = series.cast(self._enum, strict=False).to_physical().cast(pl.Int32)
-            return codes.fill_null(-1).to_numpy().copy()
+            places = series.cast(self._enum, strict=False).to_physical().cast(pl.Int32)
+            return places.fill_null(-1).to_numpy().copy()
         from palate.kernels import encode
 
         if series.null_count():

@@ -16,6 +16,8 @@ from palate.kernels.strip import weighted_rows
 
 Floats = NDArray[np.floating]
 
+_RUN = 32  # contexts that one thread takes in turn, with one buffer for all of them
+
 
 @njit(cache=True, nogil=True, inline="always")
 def _keep_best(scores: Floats, columns: NDArray[np.int32], best: Floats, items: NDArray[np.int32]) -> None:
@@ -62,17 +64,19 @@ def best_of_strip(
         first: the place of this strip's first column.
         best, items: (contexts, k) scores falling, -inf and -1 where free; changed in place.
     """
-    for c in prange(len(indptr) - 1):
+    n = len(indptr) - 1
+    for run in prange((n + _RUN - 1) // _RUN):
         total = np.empty(strip.shape[1], strip.dtype)
-        weighted_rows(indptr[c], indptr[c + 1], row, weight, strip, total)
-        if len(hidden):
-            e = at[c]
-            while e < indptr[c + 1] and hidden[e] < first + len(columns):
-                if hidden[e] >= first:
-                    total[hidden[e] - first] = -np.inf
-                e += 1
-            at[c] = e
-        _keep_best(total[: len(columns)], columns, best[c], items[c])
+        for c in range(run * _RUN, min((run + 1) * _RUN, n)):
+            weighted_rows(indptr[c], indptr[c + 1], row, weight, strip, total)
+            if len(hidden):
+                e = at[c]
+                while e < indptr[c + 1] and hidden[e] < first + len(columns):
+                    if hidden[e] >= first:
+                        total[hidden[e] - first] = -np.inf
+                    e += 1
+                at[c] = e
+            _keep_best(total[: len(columns)], columns, best[c], items[c])
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -80,10 +84,12 @@ def all_of_strip(
     indptr: NDArray[np.int64], row: NDArray[np.int32], weight: Floats, strip: Floats, scores: Floats
 ) -> None:
     """Write the scores of one strip of columns to `scores` (contexts, width)."""
-    for c in prange(len(indptr) - 1):
+    n = len(indptr) - 1
+    for run in prange((n + _RUN - 1) // _RUN):
         total = np.empty(strip.shape[1], strip.dtype)
-        weighted_rows(indptr[c], indptr[c + 1], row, weight, strip, total)
-        scores[c] = total[: scores.shape[1]]
+        for c in range(run * _RUN, min((run + 1) * _RUN, n)):
+            weighted_rows(indptr[c], indptr[c + 1], row, weight, strip, total)
+            scores[c] = total[: scores.shape[1]]
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -97,11 +103,18 @@ def extent_of_strip(
     high: Floats,
 ) -> None:
     """Take the smallest and largest score of one strip (its first `width` columns) into `low` and `high` (contexts)."""
-    for c in prange(len(indptr) - 1):
+    n = len(indptr) - 1
+    for run in prange((n + _RUN - 1) // _RUN):
         total = np.empty(strip.shape[1], strip.dtype)
-        weighted_rows(indptr[c], indptr[c + 1], row, weight, strip, total)
-        low[c] = min(low[c], total[:width].min())
-        high[c] = max(high[c], total[:width].max())
+        for c in range(run * _RUN, min((run + 1) * _RUN, n)):
+            weighted_rows(indptr[c], indptr[c + 1], row, weight, strip, total)
+            least, most = low[c], high[c]
+            for t in range(width):
+                if total[t] < least:
+                    least = total[t]
+                if total[t] > most:
+                    most = total[t]
+            low[c], high[c] = least, most
 
 
 @njit(cache=True, nogil=True, parallel=True)

@@ -73,4 +73,5 @@ class EASE(ItemItem):
         return replace(affinity, weight=np.minimum(affinity.weight, 1))  # a set: chosen twice is chosen
 
     def _block(self, rows: Codes, columns: Codes) -> Floats:
-        return self.fitted.state.weights[rows[:, None], columns]
+        weights: NDArray[np.float32] = self.fitted.state.weights
+        return weights[rows[:, None], columns]

@@ -16,7 +16,7 @@ from pydantic import Field
 from palate.errors import DataError
 from palate.interactions import Histories, Interactions
 from palate.models import incremental
-from palate.models.algorithm import Floats, Pairs
+from palate.models.algorithm import Fitted, Floats, Pairs
 from palate.models.base import Recommender
 from palate.models.contexts import Contexts
 from palate.vocabulary import Codes
@@ -65,7 +65,8 @@ class Popularity(Recommender):
         if self.half_life_days is not None and events.time is not None:
             age = now - events.time[liked][latest]
             weight = 0.5 ** (age / (self.half_life_days * DAY))
-        return PopularityState(np.bincount(events.item[liked][latest], weight, minlength=n_items), now)
+        score = np.bincount(events.item[liked][latest], weight, minlength=n_items)
+        return PopularityState(score.astype(np.float64), now)
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
         score: NDArray[np.float64] = self.fitted.state.score[columns]
@@ -77,6 +78,6 @@ class Popularity(Recommender):
     def _forget(self, user: int) -> None:
         self._refresh(incremental.remove(self.fitted, user).fitted)
 
-    def _refresh(self, fitted: incremental.Fitted) -> None:
+    def _refresh(self, fitted: Fitted) -> None:
         self._fitted = fitted
         fitted.state = self._count(fitted.histories)

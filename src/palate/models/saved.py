@@ -190,7 +190,7 @@ def load_model(model: type[Model], folder: Path) -> Model:
     fitted._fitted = Fitted(
         users=users,
         items=items,
-        histories=Histories(**{"time": None, **history}),
+        histories=Histories(history["indptr"], history["item"], history["value"], history.get("time")),
         popularity=arrays["popularity"],
         catalogue=Catalogue.load(folder / "catalogue.parquet") if has_catalogue else None,
         fingerprint=manifest["train"]["fingerprint"],
