@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,10 @@ class Catalogue:
 
     def __setattr__(self, attribute: str, value: object) -> None:
         raise AttributeError(f"A catalogue is immutable; '{attribute}' cannot be set.")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # another process makes it anew: setting attributes one by one is what `__setattr__` forbids
+        return partial(type(self), name=self.name, text=self.text), (self.table,)
 
     def __len__(self) -> int:
         return self.table.height
