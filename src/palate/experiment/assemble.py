@@ -33,6 +33,7 @@ from palate.experiment.examples import choose_users, examples, explains
 from palate.experiment.fit import Fitted
 from palate.experiment.log import now
 from palate.experiment.plan import Plan
+from palate.experiment.settings import plain
 from palate.interactions import Interactions
 from palate.models.registry import load_model
 from palate.report import slices
@@ -103,7 +104,7 @@ def model_facts(one: Fitted, keys: Sequence[str], shared: Sequence[str] = ()) ->
     return ModelFacts(
         name=one.plan.name,
         label=one.plan.label,
-        params=one.plan.create().params(),
+        params=plain(one.plan.create().params()),
         metrics={key: measured(one.evaluation, key) for key in keys},
         seconds=one.seconds,
         cpu_seconds=one.cpu_seconds,
@@ -125,7 +126,7 @@ def data_facts(data: Dataset) -> DataFacts:
         source=data.source,
         notes=list(about.notes),
         warnings=list(about.warnings),
-        description=about.to_dict(),
+        description=plain(about.to_dict()),
     )
 
 
@@ -138,7 +139,7 @@ def split_facts(parts: Split, test_users: int, notes: Sequence[str] = ()) -> Spl
     }
     return SplitFacts(
         method=parts.protocol.method,
-        params=parts.protocol.params,
+        params=plain(parts.protocol.params),
         words=parts.protocol.words,
         weakness=parts.protocol.weakness,
         train=len(parts.train),

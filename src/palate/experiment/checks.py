@@ -66,7 +66,7 @@ def split_params(method: str, params: dict[str, Any], source: str = "plan") -> d
         if key not in known and key != "seed":  # a seed may be given to methods that draw nothing
             raise PlanError(
                 f"{source}: [split] method '{method}' has no parameter '{key}'."
-                f"{did_you_mean(key, known)} It has: {', '.join(known)}."
+                f"{did_you_mean(key, ['method', *known])} It has: {', '.join(known)}."
             )
     full: dict[str, Any] = {}
     for key, (hint, default) in known.items():
@@ -77,10 +77,9 @@ def split_params(method: str, params: dict[str, Any], source: str = "plan") -> d
                 params.get(key, default)
             )
         except ValidationError as error:
-            fault = dict(error.errors()[-1])
+            fault = error.errors()[-1]
             raise PlanError(
-                f"{source}: [split] {key} = {params[key]!r} is not what was expected: "
-                f"{expected(fault, params[key])}."
+                f"{source}: [split] {key} = {params[key]!r} is not what was expected: {expected(fault)}"
             ) from None
         if checked is not None:
             full[key] = checked
@@ -108,7 +107,8 @@ def create_model(name: str, params: dict[str, Any], label: str, source: str = "p
     try:
         return registry.create(name, **params)
     except PlanError as error:
-        raise PlanError(f"{source}: [[models]] {label}: {error}") from None
+        place = "" if label == name else f" {label}:"
+        raise PlanError(f"{source}: [[models]]{place} {error}") from None
 
 
 def check_metrics(metrics: list[str], k: list[int], source: str = "plan") -> tuple[str, ...]:

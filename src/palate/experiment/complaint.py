@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from palate.errors import did_you_mean, listing
 
@@ -43,31 +44,28 @@ def complaint(
         return f"{place or 'the plan'} has no {what} '{key}'.{near} It has: {', '.join(known)}."
     if first["type"] == "missing":
         return f"{place or 'the plan'} needs the {what} '{keys[-1]}'."
-    if first["type"] == "value_error":
-        return f"{place}: {first['ctx']['error']}."
     key = next((str(part) for part in keys if isinstance(part, str)), "")
-    given = first["input"]
-    return f"{place}: {key} = {_shown(given)} is not what was expected: {expected(dict(first), given)}."
+    if first["type"] == "value_error":
+        where = f"{place} {key}:" if place else f"[{key}]"  # one key, or a section as a whole
+        return f"{where} {first['ctx']['error']}."
+    return f"{place} {key} = {_shown(first['input'])} is not what was expected: {expected(first)}".strip()
 
 
-def expected(fault: dict[str, Any], given: object) -> str:
-    """Say what pydantic wanted, in words."""
-    kind = fault["type"]
+def expected(fault: ErrorDetails) -> str:
+    """Say what pydantic wanted, in words, with the nearest choice where there are some."""
+    kind, given = fault["type"], fault["input"]
     if kind == "literal_error":
-        words = str(fault["ctx"]["expected"])
+        words = str(fault.get("ctx", {}).get("expected", ""))
         names = [word.strip("'") for word in words.replace(" or ", ", ").split(", ")]
-        return f"one of {', '.join(names)}" + (
-            did_you_mean(given, names).rstrip("?") + "?" if isinstance(given, str) else ""
-        )
+        return f"one of {', '.join(names)}." + (did_you_mean(given, names) if isinstance(given, str) else "")
     if kind == "string_pattern_mismatch":
-        return "letters, digits, '.', '_', '+' or '-', at most 64, the first a letter or digit"
+        return "letters, digits, '.', '_', '+' or '-', at most 64, the first a letter or digit."
     if kind == "too_short":
-        return "at least one"
+        return "at least one."
     words = (
         _EXPECTED.get(kind.split("_")[0], "") if kind.endswith(("_type", "_parsing", "_from_float")) else ""
     )
-    message = str(fault["msg"])
-    return words or message.removeprefix("Input should be ").removeprefix("Value error, ")
+    return (words or str(fault["msg"]).removeprefix("Input should be ")) + "."
 
 
 def _section(loc: tuple[int | str, ...], content: dict[str, Any]) -> tuple[str, tuple[int | str, ...]]:

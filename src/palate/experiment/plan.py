@@ -132,6 +132,16 @@ class FromFile(_Section):
     file: str
 
 
+def _candidates(value: object) -> object:
+    if isinstance(value, dict) and "file" in value:
+        return FromFile.model_validate(value)
+    if isinstance(value, dict):
+        return Sampled.model_validate(value)
+    if value != "all" and not isinstance(value, Sampled | FromFile):
+        raise ValueError('give "all", {sampled = 100, seed = 1} or {file = "candidates.csv"}')
+    return value
+
+
 class EvaluatePlan(_Section):
     """`[evaluate]`: cutoffs, metrics (the first ranks the board) and how the test is made."""
 
@@ -144,7 +154,7 @@ class EvaluatePlan(_Section):
     ]
     relevant_from: float | None = None
     """A test row counts as relevant from this value; absent: every row that is not negative."""
-    candidates: Literal["all"] | Sampled | FromFile = "all"
+    candidates: Annotated[Literal["all"] | Sampled | FromFile, BeforeValidator(_candidates)] = "all"
     exclude_seen: bool = True
     """Never recommend what the user had in train."""
     refit: bool = False

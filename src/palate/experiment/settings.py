@@ -34,7 +34,7 @@ def set_value(content: dict[str, Any], setting: str) -> None:
     """
     dotted, equals, text = setting.partition("=")
     keys = [key.strip() for key in dotted.split(".")]
-    if not equals or not all(keys) or len(keys) > 2 + (keys[0] == "models"):
+    if not equals or not all(keys) or (keys[0] == "models" and len(keys) < 3):
         raise PlanError(
             f"--set '{setting}': expected section.key=value, such as evaluate.k=20 or models.sar.threshold=2."
         )
