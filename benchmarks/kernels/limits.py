@@ -1,6 +1,6 @@
 """What share of this machine's limits do the kernels reach? One thread, float32.
 
-    python benchmarks/kernels/limits.py [--share 0.05]
+    python benchmarks/kernels/limits.py [--share 0.2]
 
 First the machine: memory (STREAM's triad), reading the second cache, GEMM, increments at random places of a
 row that stays in the first cache, scatter of 8-byte words over main memory. Then each kernel on a part of
@@ -9,9 +9,9 @@ bound by:
 
 * co-occurrence counting: increments a second against random increments in the nearest cache. Above 1 is
   possible: pairs of popular items are counted 64 users to an instruction instead of one at a time;
-* rows of the item-item matrix to top-k: bytes read from the tile against reading it straight through, and
-  multiply-adds against GEMM (which reuses each number it loads hundreds of times; here each is used once
-  for each event);
+* histories times the item-item matrix to top-k, the whole way: bytes read from tiles against reading a tile
+  straight through, and multiply-adds against GEMM (which reuses each number it loads hundreds of times; here
+  each is used once for each event);
 * ordering rows by user and time, and distinct pairs by user and item: rows a second against the scatter;
 * ranking metrics from lists: bytes in and out against the triad.
 
@@ -34,13 +34,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sar"))
 import synthetic
 
 import common
-from palate.kernels import cooccurrence, order, ranking, scores
+from palate.interactions import Interactions
+from palate.kernels import cooccurrence, order, ranking
+from palate.models.sar import SAR
 
-_WIDTH, _CONTEXTS, _K = (
-    64,
-    2_000,
-    10,
-)  # a tile as models cut it, contexts that take their turn on it, list length
+_TILE_BYTES, _K = 8 << 20, 10  # a tile of the item-item matrix as models cut it; length of a list
 
 
 def best(work: Callable[[], object], times: int = 5) -> float:
@@ -122,34 +120,20 @@ def counting(rows: dict[str, np.ndarray], limits: dict[str, float]) -> dict[str,
 
 
 def scoring(rows: dict[str, np.ndarray], limits: dict[str, float]) -> dict[str, float]:
-    """One tile of columns, every context in turn: the inner step of recommending."""
-    users = int(rows["user"].max()) + 1
-    indptr, item = order.distinct_pairs(rows["user"], rows["item"], users, synthetic.ITEMS)
-    indptr = indptr[: _CONTEXTS + 1]
-    item = item[: indptr[-1]]
-    used, row = np.unique(item, return_inverse=True)
-    tile = np.random.default_rng(42).random((len(used), _WIDTH), dtype=np.float32)
-    columns, weight, row = (
-        np.arange(_WIDTH, dtype=np.int32),
-        np.ones(len(item), np.float32),
-        row.astype(np.int32),
-    )
-
-    def work() -> None:
-        lists = np.full((len(indptr) - 1, _K), -np.inf, np.float32)
-        names = np.full((len(indptr) - 1, _K), -1, np.int32)
-        scores.best_of_tile(indptr, row, weight, tile, columns, item, indptr[:-1].copy(), 0, lists, names)
-
-    seconds = best(work)
-    adds = float(len(item)) * _WIDTH
-    straight = tile.nbytes * 50 / best(lambda: _read(tile.ravel(), 50)) / 1e9
+    """The whole way from a fitted model to the lists of all its users: tiles, sums, best ten."""
+    train = Interactions.from_table(rows)
+    model = SAR().fit(train)
+    seconds = best(lambda: model.recommend_codes(k=10), 1)
+    adds = float(len(train)) * train.n_items
+    tile = np.ones(_TILE_BYTES // 4, np.float32)
+    straight = 50 * tile.nbytes / best(lambda: _read(tile, 50)) / 1e9
     return {
         "gb_s": 4 * adds / seconds / 1e9,
-        "straight_read_gb_s": straight,
-        "of_straight_read": 4 * adds / seconds / 1e9 / straight,
+        "tile_read_gb_s": straight,
+        "of_tile_read": 4 * adds / seconds / 1e9 / straight,
         "gflop_s": 2 * adds / seconds / 1e9,
         "of_gemm": 2 * adds / seconds / 1e9 / limits["gemm_gflop_s"],
-        "tile_mb": tile.nbytes / 1e6,
+        "seconds": seconds,
     }
 
 
@@ -187,7 +171,7 @@ def measure(share: float) -> dict[str, object]:
     rows = world(share)
     kernels = {
         "co-occurrence": counting(rows, limits),
-        "top-k": scoring(rows, limits),
+        "scores to top-k": scoring(rows, limits),
         "ordering": ordering(rows, limits),
         "metrics": metrics(limits),
     }

@@ -89,7 +89,7 @@ def ranx(data: dict, speed: bool) -> dict[str, Callable[[], dict[str, float]]]:
 
 
 def reco(data: dict, speed: bool) -> dict[str, Callable[[], dict[str, float]]]:
-    np.NaN = np.nan  # its code needs what NumPy 2 took out
+    np.nan = np.nan  # its code needs what NumPy 2 took out
     import recommenders.evaluation.python_evaluation as theirs
 
     run = columns(data, "run", "userID", "itemID").rename(columns={"score": "prediction"})

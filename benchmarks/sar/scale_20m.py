@@ -34,9 +34,8 @@ def prepare(file: Path, share: float) -> None:
 
 def measure(file: Path, neighbours: int | None) -> dict[str, object]:
     """Read, fit and recommend in this process; seconds and peak memory of each step."""
-    from palate.models.sar import SAR
-
     from palate.interactions import Interactions
+    from palate.models.sar import SAR
 
     tiny = {"user": [1, 1, 2, 2], "item": [1, 2, 2, 3], "value": [1.0] * 4, "time": [1, 2, 3, 4]}
     warm = SAR(neighbours=2 if neighbours else None).fit(Interactions.from_table(tiny))

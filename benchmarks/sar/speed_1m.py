@@ -34,9 +34,8 @@ NEIGHBOURS = {"similarity": "cosine", "neighbours": 20}
 
 def measure(file: Path, params: dict[str, object]) -> dict[str, object]:
     """Read, fit, recommend, twice, in this process."""
-    from palate.models.sar import SAR
-
     from palate.interactions import Interactions
+    from palate.models.sar import SAR
 
     with np.load(file) as arrays:
         columns = dict(arrays)
