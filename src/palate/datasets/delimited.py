@@ -118,8 +118,13 @@ class Delimited:
         """
         if not names:
             return False
+        # By code point: space, tab and "+" < "-" < "0" < "1", so two comparisons find what is no plain number.
         odd = [
-            ((pl.col(name).str.len_bytes() > 1) & pl.col(name).str.contains(r"^(0|-0|\+|\s)|\s$")).any()
+            (
+                (pl.col(name) < "1")
+                & (pl.col(name) != "0")
+                & ~pl.col(name).is_between(pl.lit("-1"), pl.lit("-:"))
+            ).any()
             for name in names
         ]
         try:

@@ -43,10 +43,14 @@ def load_file(
     headerless = not getattr(opened, "has_header", True)
     chosen, notes = choose(given, opened.columns, source=file.name, headerless=headerless)
     ids = [name for part in ("user", "item") if (name := chosen[part]) is not None]
-    frame = opened.read([name for name in chosen.values() if name is not None], ids)
     data = Interactions.from_table(
-        frame,
-        **chosen,  # type: ignore[arg-type]  # user and item are never None: `choose` raises
+        opened.read([name for name in chosen.values() if name is not None], ids),  # no name: freed on the way
+        user=str(chosen["user"]),
+        item=str(chosen["item"]),
+        value=chosen["value"],
+        time=chosen["time"],
+        event=chosen["event"],
+        basket=chosen["basket"],
         time_unit=time_unit,
         negative_events=tuple(negative),
         bad_rows=bad_rows,
