@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from palate.evaluation.result import (
-    Bin,
     ByTime,
     DataFacts,
     Difference,
@@ -26,6 +25,27 @@ from palate.evaluation.result import (
 LABELS = ("random", "popularity", "popularity-30d", "sar", "sar-90d", "ease")
 NDCG = (0.0021, 0.0512, 0.0631, 0.0934, 0.0979, 0.0982)
 FIT = (0.004, 0.006, 0.009, 0.31, 0.33, 4.2)
+
+
+COUNTS = {
+    "quantiles": {"median": 35.0, "max": 7642.0},
+    "gini": 0.61,
+    "histogram": [{"low": 2**n, "high": 2 ** (n + 1) - 1, "count": 100 * (n + 1)} for n in range(13)],
+}
+DESCRIPTION = {
+    "rows": 386326,
+    "pairs": 266221,
+    "density": 0.0168,
+    "repeated_share": 0.31,
+    "by_user": COUNTS,
+    "by_item": COUNTS,
+    "times": {"first": "2010-12-01", "last": "2011-12-09", "tied_share": 0.96},
+    "values": {
+        "distinct": 2,
+        "histogram": [{"low": 1, "high": 1, "count": 5}, {"low": 2, "high": 2, "count": 7}],
+    },
+    "baskets": 18402,
+}
 
 
 def measured(mean: float, n: int = 1847) -> Measured:
@@ -93,9 +113,7 @@ def result() -> Result:
         data=DataFacts(
             name="Online Retail", fingerprint="5f" * 32, users=4334, items=3659, interactions=386326,
             licence="CC0 1.0", source="Daqing Chen, Online Retail, UCI", warnings=["96 % of rows share a timestamp."],
-            description={"users": 4334, "density": 0.0168, "first_day": "2010-12-01", "curve": [1, 2]},
-            activity=[Bin(low=2**n, high=2 ** (n + 1), count=100 * (n + 1)) for n in range(11)],
-            popularity=[Bin(low=2**n, high=2 ** (n + 1), count=700 - 60 * n) for n in range(11)],
+            description=DESCRIPTION,
         ),
         split=SplitFacts(
             method="time", params={"at": "2011-10-01", "cold": "keep"}, words="Rows before 2011-10-01 train.",

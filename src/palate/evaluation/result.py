@@ -26,6 +26,15 @@ Number = Annotated[float | None, BeforeValidator(_finite)]
 """A float; what is not finite is stored as null, because JSON has no word for it."""
 
 
+def _finite_ends(value: object) -> object:
+    known = isinstance(value, tuple | list) and all(_finite(end) is not None for end in value)
+    return value if known else None
+
+
+Ends = Annotated[tuple[float, float] | None, BeforeValidator(_finite_ends)]
+"""The ends of an interval, or null where there is none."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -34,7 +43,7 @@ class Measured(_Part):
     """A mean over `n` users with its 95 % interval (None where the metric has no value per user)."""
 
     mean: Number
-    ci95: tuple[float, float] | None = None
+    ci95: Ends = None
     n: int
 
     @property
@@ -50,7 +59,7 @@ class Difference(_Part):
     b: str
     metric: str
     difference: Number
-    ci95: tuple[float, float] | None = None
+    ci95: Ends = None
     p: Number
     p_holm: Number
     method: str

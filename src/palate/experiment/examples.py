@@ -33,6 +33,8 @@ def choose_users(rows: NDArray[np.integer[Any]], n: int, *, seed: int) -> NDArra
     """
     order = np.argsort(rows, kind="stable")
     order = order[rows[order] > 0]
+    if n == 0:
+        return np.zeros(0, np.int64)
     random = np.random.default_rng(seed)
     return np.array([random.choice(part) for part in np.array_split(order, n) if len(part)], dtype=np.int64)
 

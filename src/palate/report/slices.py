@@ -34,12 +34,13 @@ def by_activity(values: Mapping[str, Floats], rows: Ints) -> list[Slice]:
 
     `values` has each model's value per test user, `rows` (users) how many rows each has in train.
     """
-    known = rows[rows > 0]
-    last = int(known.max()) if len(known) else 0
-    quarters = np.quantile(known, [0.25, 0.5, 0.75], method="inverted_cdf") if len(known) else np.zeros(0)
-    starts = [1, *(int(cut) + 1 for cut in np.unique(quarters))]
+    known = rows[rows > 0] if rows.any() else np.ones(1, np.int64)
+    cuts = [int(cut) for cut in np.quantile(known, [0, 0.25, 0.5, 0.75, 1], method="inverted_cdf")]
+    last = cuts[-1]
+    ends = sorted({*cuts[1:-1], last})
+    starts = [cuts[0], *(end + 1 for end in ends[:-1])]
     parts = [("new", rows == 0)]
-    for low, high in zip(starts, [*(start - 1 for start in starts[1:]), last], strict=True):
+    for low, high in zip(starts, ends, strict=True):
         name = f"{low:,}" if low == high else f"{low:,}+" if high == last else f"{low:,}-{high:,}"
         parts.append((name, (rows >= low) & (rows <= high)))
     return [

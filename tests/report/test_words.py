@@ -1,0 +1,69 @@
+"""Sentences say what the numbers say, and no more."""
+
+from __future__ import annotations
+
+from palate.evaluation.result import Difference, Result
+from palate.report.toml import write
+from palate.report.words import candidate_words, headline, seen_words, sentence, sentences
+
+
+def pair(difference: float, p: float, metric: str = "ndcg@10") -> Difference:
+    ends = (difference - 0.01, difference + 0.01)
+    return Difference(
+        a="sar",
+        b="ease",
+        metric=metric,
+        difference=difference,
+        ci95=ends,
+        p=p,
+        p_holm=p,
+        method="randomisation",
+    )
+
+
+def test_a_difference_that_may_be_luck_is_never_called_a_win() -> None:
+    assert "beats" not in sentence(pair(0.02, 0.2))
+    assert "within noise" in sentence(pair(0.02, 0.2))
+
+
+def test_the_winner_stands_first_whatever_the_order_of_the_pair() -> None:
+    assert sentence(pair(0.03, 0.001)).startswith("sar beats ease by 0.030")
+    assert sentence(pair(-0.03, 0.001)).startswith("ease beats sar by 0.030")
+    assert "0.020 to 0.040" in sentence(pair(-0.03, 0.001))
+
+
+def test_a_lower_error_wins() -> None:
+    assert sentence(pair(-0.03, 0.001, "rmse")).startswith("sar beats ease")
+
+
+def test_the_headline_names_those_who_may_be_as_good(result: Result) -> None:
+    assert (
+        headline(result)
+        == "ease leads with 0.098 nDCG@10 on Online Retail, and its lead over sar-90d may be luck."
+    )
+
+
+def test_the_best_baseline_is_always_among_the_comparisons(result: Result) -> None:
+    assert any("popularity-30d" in said for said in sentences(result))
+    assert not any("random " in said for said in sentences(result))
+
+
+def test_repeats_and_candidates_are_told(result: Result) -> None:
+    assert "23,456 test rows (20%)" in seen_words(result)
+    sampled = result.model_copy(update={"plan": {"evaluate": {"candidates": {"sampled": 100, "seed": 1}}}})
+    assert "100 sampled items" in candidate_words(sampled)
+    seen = result.model_copy(update={"plan": {"evaluate": {"exclude_seen": False}}})
+    assert "may recommend" in seen_words(seen)
+
+
+def test_toml_keeps_awkward_texts_and_numbers() -> None:
+    import tomllib
+
+    content = {
+        "text": 'a "quoted" \\ line\nwith é and \x7f and \u0001',
+        "numbers": [1, 2.5, 1e-9, -0.0],
+        "yes": True,
+        "section": {"a key": {"sampled": 100}, "empty": []},
+        "models": [{"name": "sar"}, {"name": "ease", "l2": 5.0}],
+    }
+    assert tomllib.loads(write(content)) == content
