@@ -1,12 +1,14 @@
 """Palate learns what people prefer: recommenders that are compared, explained and reported honestly.
 
-    import palate
+```python
+import palate
 
-    data = palate.load("retail")
-    split = palate.split.by_time(data.interactions, at=0.8)
-    model = palate.SAR().fit(split.train, catalogue=data.catalogue)
-    print(model.recommend(users=[12346], k=5))
-    print(palate.evaluate(model, split))
+data = palate.load("retail")
+split = palate.split.by_time(data.interactions, at=0.8)
+model = palate.SAR().fit(split.train, catalogue=data.catalogue)
+print(model.recommend(users=[12346], k=5))
+print(palate.evaluate(model, split))
+```
 """
 
 from __future__ import annotations
@@ -39,7 +41,34 @@ _HOMES = {
 }
 _MODULES = ("datasets", "errors", "evaluation", "experiment", "models", "report", "split")
 
-__all__ = ["__version__", *_HOMES, *_MODULES]  # noqa: PLE0604
+__all__ = [
+    "EASE",
+    "SAR",
+    "Catalogue",
+    "Dataset",
+    "Histories",
+    "Interactions",
+    "PalateError",
+    "Popularity",
+    "Random",
+    "Recommender",
+    "Split",
+    "__version__",
+    "compare",
+    "datasets",
+    "describe",
+    "errors",
+    "evaluate",
+    "evaluate_tables",
+    "evaluation",
+    "experiment",
+    "load",
+    "load_model",
+    "models",
+    "report",
+    "run",
+    "split",
+]
 
 if TYPE_CHECKING:
     from palate import datasets, errors, evaluation, experiment, models, report, split

@@ -195,7 +195,8 @@ class Interactions:
             )
             if there
         ]
-        return f"Interactions({len(self):,} rows, {self.n_users:,} users, {self.n_items:,} items; {', '.join(parts) or 'pairs only'})"
+        size = f"{len(self):,} rows, {self.n_users:,} users, {self.n_items:,} items"
+        return f"Interactions({size}; {', '.join(parts) or 'pairs only'})"
 
     @property
     def n_users(self) -> int:
@@ -209,7 +210,7 @@ class Interactions:
 
     @cached_property
     def negative(self) -> NDArray[np.bool_] | None:
-        """(rows) True where the row says "not this": a value below zero or a negative event type; None if no row does."""
+        """(rows) True where the row says "not this": a value below zero, a negative event; None if no row does."""
         mask = self.value < 0
         if self.event is not None and self.event.names.is_text:
             codes = [self.event.names.code(name) for name in self.negative_events]
@@ -272,7 +273,7 @@ class Interactions:
         return matrix
 
     def k_core(self, min_user: int = 0, min_item: int = 0) -> Interactions:
-        """Return the largest part in which each user has `min_user` distinct items and each item `min_item` distinct users.
+        """Return the largest part where each user has `min_user` distinct items, each item `min_item` distinct users.
 
         Raises DataError when nothing is left.
         """
@@ -287,7 +288,7 @@ class Interactions:
             user, item = user[keep], item[keep]
         if len(user) == 0:
             raise DataError(
-                f"nothing is left of {len(self):,} rows with min_user = {min_user} and min_item = {min_item}: lower them."
+                f"nothing is left of {len(self):,} rows with min_user = {min_user}, min_item = {min_item}: lower them."
             )
         return self.select(users[self.user] & items[self.item])
 
@@ -456,6 +457,6 @@ class _ColumnReader:
             what = what.replace("have ", "", 1)
             raise DataError(
                 f"{self.source}: {rows} {what} ({'line' if count == 1 else 'lines'} "
-                f'{listing(lines[:5])}{more}). Leave them out with bad_rows = "drop" (--drop-bad-rows), or mend the table.'
+                f'{listing(lines[:5])}{more}). Leave them out: bad_rows = "drop" (--drop-bad-rows), or mend the table.'
             )
         self.good = ~mask if self.good is None else self.good & ~mask

@@ -33,7 +33,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, ids: pl.Series | Iterable[Any]) -> Vocabulary:
-        """Make the vocabulary of ids that may repeat, in any order. Raises DataError for other types than integers and text."""
+        """Make the vocabulary of ids that may repeat, in any order. Raises DataError for ids of other types."""
         series = as_ids(ids)
         if series.null_count():
             raise DataError(

@@ -99,7 +99,7 @@ def _head(popularity: NDArray[np.int64], indptr: NDArray[np.int64]) -> int:
 def invert(
     indptr: NDArray[np.int64], items: NDArray[np.integer], n_items: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
-    """Return the users of each item, ascending, as CSR pointers (n_items + 1) and users, and the item's place in each user's list."""
+    """Return each item's users, ascending, as CSR pointers (n_items + 1) and users, and its place in their lists."""
     pointers = np.zeros(n_items + 1, np.int64)
     for item in items:
         pointers[np.int64(item) + 1] += 1

@@ -40,7 +40,7 @@ def take_first(
 
 
 @njit(cache=True, nogil=True)
-def count_met(  # noqa: PLR0917 (numba takes no keywords)
+def count_met(
     indptr: NDArray[np.int64],
     rows: NDArray[np.int64],
     item: NDArray[np.int32],

@@ -110,10 +110,8 @@ def extent_of_strip(
             weighted_rows(indptr[c], indptr[c + 1], row, weight, strip, total)
             least, most = low[c], high[c]
             for t in range(width):
-                if total[t] < least:
-                    least = total[t]
-                if total[t] > most:
-                    most = total[t]
+                least = min(least, total[t])
+                most = max(most, total[t])
             low[c], high[c] = least, most
 
 

@@ -78,7 +78,7 @@ def count_rows(
     first: int,
     counts: NDArray[np.int32],
 ) -> None:
-    """Write rows `first ...` of the co-occurrence matrix to `counts` (rows, items): for catalogues too large for all of it."""
+    """Write rows `first ...` of the co-occurrence matrix to `counts` (rows, items): for very large catalogues."""
     for r in prange(len(counts)):
         row = counts[r]
         row[:] = 0

@@ -183,7 +183,8 @@ def _parameter_message(model: type[Algorithm], error: ValidationError) -> str:
     name = str(fault["loc"][0]) if fault["loc"] else ""
     known = list(model.model_fields)
     if fault["type"] == "extra_forbidden":
-        return f"{model.name} has no parameter {name!r}.{did_you_mean(name, known)} It has: {', '.join(known) or 'none'}."
+        hint = did_you_mean(name, known)
+        return f"{model.name} has no parameter {name!r}.{hint} It has: {', '.join(known) or 'none'}."
     given = fault["input"]
     hint = did_you_mean(given, _choices(fault)) if isinstance(given, str) else ""
     return f"{model.name}: {name} = {given!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}.{hint}"

@@ -1,7 +1,7 @@
 """Recommender: the verbs that every model has, and the border between ids and codes.
 
-A model writes the mathematics (`algorithm.Algorithm`); here stands, once for all of them, what turns it into answers: who is
-asked for, which items may be listed, what is unknown, and tables with the caller's ids.
+A model writes the mathematics (`algorithm.Algorithm`); here stands, once for all of them, what turns it into
+answers: who is asked for, which items may be listed, what is unknown, and tables with the caller's ids.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Recommender(Algorithm):
         """Learn from more events, exactly as if they had stood at the end of train. New users and items are welcome.
 
         Args:
-            events: interactions, or a table of them with the columns user, item and, as train had them, value, time, event.
+            events: interactions, or a table of them: user, item and, as train had them, value, time, event.
 
         """
         self._need("update")
@@ -108,7 +108,7 @@ class Recommender(Algorithm):
         return self
 
     def forget(self, user: Id) -> Self:
-        """Take a user's events out, exactly as if they had never been in train. Items that only this user had go too."""
+        """Take a user's events out, exactly as if they had never been in train; items only they had go too."""
         self._need("forget")
         code = self.users.code(user)
         if code < 0:
@@ -185,7 +185,7 @@ class Recommender(Algorithm):
         exclude_seen: bool = True,
         allowed: NDArray[np.bool_] | None = None,
     ) -> tuple[Codes, Floats]:
-        """Return the best k items in codes: for train users (-1: an empty list), or for histories in train's item codes.
+        """Return the best k items in codes, for train users (-1: an empty list) or histories in train's item codes.
 
         Args:
             users: (n) codes. histories: n of them, instead. k: items a list.
@@ -225,7 +225,7 @@ class Recommender(Algorithm):
         histories: HistoriesLike | object | None = None,
         items: Iterable[Id] | None = None,
     ) -> Floats:
-        """Return the scores of `items` (None: all of train, in their order) for each user or history: (contexts, items)."""
+        """Return the scores of `items` (None: all of train, in order) for each user or history, (contexts, items)."""
         contexts = self._contexts(users, histories)
         known = self._known(contexts)
         if not known.all():
@@ -275,7 +275,7 @@ class Recommender(Algorithm):
     # --- similar, explain, rate -----------------------------------------------------------------------------
 
     def similar(self, items: Iterable[Id], k: int = 10) -> pl.DataFrame:
-        """Return the k items most similar to each of `items`: item, similar, score, rank. The item itself is left out."""
+        """Return the k items most similar to each of `items`, not itself: item, similar, score, rank."""
         self._need("similar")
         _check_k(k)
         codes = self._item_codes([items] if isinstance(items, (str, int)) else items)

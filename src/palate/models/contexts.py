@@ -107,6 +107,6 @@ def refuse(contexts: Contexts, without: NDArray[np.bool_]) -> None:
     """Raise UnknownId for contexts a model knows nothing of, saying what can be done."""
     ids = contexts.labels.filter(pl.Series(without))
     raise UnknownId(
-        f"nothing is known of {len(ids):,} of {len(contexts):,} asked for ({listing(ids)}): not in train, or no known item in the "
-        'history. Give histories=..., or unknown="popular" or "skip".'
+        f"nothing is known of {len(ids):,} of {len(contexts):,} asked for ({listing(ids)}): not in train, or no "
+        'known item in the history. Give histories=..., or unknown="popular" or "skip".'
     )

@@ -1,7 +1,7 @@
 """EASE: a linear model of items by items, in closed form.
 
-Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019. Of all item-item matrices B with a zero diagonal it
-takes the one that best rebuilds every user's set of items from itself, ||X - X B||^2 + l2 ||B||^2:
+Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019. Of all item-item matrices B with a zero
+diagonal it takes the one that best rebuilds every user's set of items from itself, ||X - X B||^2 + l2 ||B||^2:
 
     P = (X'X + l2 I)^-1,    B = I - P / diag(P)    (columns divided)
 

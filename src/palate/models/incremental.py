@@ -28,7 +28,7 @@ class Change:
 
 
 def extend(fitted: Fitted, events: Interactions) -> Change:
-    """Return what is known with more events at the end. Raises DataError when only one side has times or ids differ in kind."""
+    """Return what is known with more events at the end. Raises DataError when times or kinds of ids do not match."""
     old, new = fitted.histories, signed_histories(events)
     if (old.time is None) != (new.time is None):
         has, lacks = ("train", "the events") if old.time is not None else ("the events", "train")
@@ -54,7 +54,7 @@ def extend(fitted: Fitted, events: Interactions) -> Change:
 
 
 def remove(fitted: Fitted, user: int) -> Change:
-    """Return what is known without a user (code); items that only they had go too. Raises DataError for the last user."""
+    """Return what is known without a user (code); items only they had go too. Raises DataError for the last user."""
     if len(fitted.users) == 1:
         raise DataError("this is the only user of the model: delete the model instead.")
     old = fitted.histories

@@ -81,7 +81,7 @@ class SAR(ItemItem):
     half_life_days: float | None = Field(None, gt=0, allow_inf_nan=False)
     """after so many days an event counts half; None: events do not fade"""
     time_now: int | None = None
-    """seconds since 1970 from which ages are counted; later events count fully. None: the latest event of train"""
+    """seconds since 1970 from which ages are counted; later events count fully. None: the latest train event"""
     threshold: int = Field(1, ge=1)
     """pairs with fewer common users have similarity 0"""
     normalise: bool = False
@@ -323,7 +323,7 @@ class SAR(ItemItem):
     def _forget(self, user: int) -> None:
         before = self._updatable()
         change = incremental.remove(before, user)
-        indptr, items = incremental.liked_pairs(before.histories.select(np.array([user])), len(before.items))
+        _, items = incremental.liked_pairs(before.histories.select(np.array([user])), len(before.items))
         counts = before.state.counts.copy()
         from palate.kernels import similarity
 

@@ -1,8 +1,8 @@
 """A saved model: a folder of safe files, written whole or not at all, and checked before it is read.
 
-`model.json` (class, version, parameters, digests of vocabularies, training fingerprint, SHA-256 of every other file, and of
-itself), `arrays.safetensors`, `users.parquet`, `items.parquet`, and `catalogue.parquet` where the model has a catalogue.
-Nothing in it can run code.
+`model.json` (class, version, parameters, digests of vocabularies, training fingerprint, SHA-256 of every other
+file, and of itself), `arrays.safetensors`, `users.parquet`, `items.parquet`, and `catalogue.parquet` where the
+model has a catalogue. Nothing in it can run code.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise SavedModelError(f"{path} is torn or altered: fit and save the model again.") from error
     if manifest.get("format") != FORMAT:
         raise SavedModelError(
-            f"{folder} has format {manifest.get('format')}; this Palate reads format {FORMAT}. Fit again, or use that version."
+            f"{folder} has format {manifest.get('format')}; this Palate reads format {FORMAT}: fit and save again."
         )
     if digest != _digest(manifest):
         raise SavedModelError(f"{path} was altered after saving: fit and save the model again.")
