@@ -136,6 +136,8 @@ def test_quoted_fields_hold_separators_and_line_ends(tmp_path: Path) -> None:
 def test_quotes_in_a_tab_file_are_characters_unless_they_enclose_fields(tmp_path: Path) -> None:
     inches = put(tmp_path, "a.tsv", 'item\tname\n1\t"VINTAGE" BAG\n2\t5" PLATE\n')
     assert files.read(inches).frame["name"].to_list() == ['"VINTAGE" BAG', '5" PLATE']
+    packed = put(tmp_path, "c.tsv.gz", 'item\tname\n1\t"VINTAGE" BAG\n2\t5" PLATE')
+    assert files.read(packed).frame["name"].to_list() == ['"VINTAGE" BAG', '5" PLATE']
     enclosed = put(tmp_path, "b.tsv", 'item\tname\n1\t"a\tb"\n2\tc\n')
     assert files.read(enclosed).frame["name"].to_list() == ["a\tb", "c"]
 
@@ -182,6 +184,22 @@ def test_sequences_are_histories_oldest_first(tmp_path: Path) -> None:
         (1, 30, 0), (1, 10, 1), (1, 20, 2), (2, 10, 0), (2, 40, 1), (1, 50, 3),
     ]  # fmt: skip
     assert any("no date" in note for note in dataset.notes)
+
+
+def test_a_line_that_names_the_parts_of_a_sequence_is_no_history(tmp_path: Path) -> None:
+    path = put(tmp_path, "p.txt", "user item\na x\nb y\n")
+    assert datasets.load(path).interactions.table().rows() == [("a", "x", 0), ("b", "y", 0)]
+
+
+def test_lines_end_only_at_line_ends(tmp_path: Path) -> None:
+    path = put(tmp_path, "r.csv", "user,item\nann,x\x85y\nbo,a\u2028b\n")
+    assert datasets.load(path).interactions.table()["item"].to_list() == ["x\x85y", "a\u2028b"]
+
+
+def test_a_first_line_longer_than_the_look_is_read(tmp_path: Path) -> None:
+    names = [f"column{n}" for n in range(10_000)]
+    path = put(tmp_path, "wide.csv", ",".join(names) + "\n" + ",".join(["7"] * 10_000) + "\n")
+    assert datasets.load(path, user="column3", item="column9999").interactions.table().row(0) == (7, 7)
 
 
 def test_pairs_are_in_order_of_time(tmp_path: Path) -> None:
@@ -334,6 +352,12 @@ def test_a_torn_parquet_is_refused(tmp_path: Path) -> None:
     ROWS.write_parquet(tmp_path / "r.parquet")
     (tmp_path / "r.parquet").write_bytes((tmp_path / "r.parquet").read_bytes()[:-30])
     assert "no Parquet file" in refused(tmp_path / "r.parquet")
+
+
+def test_a_file_without_header_that_looks_as_if_it_had_one_is_told_what_to_do(tmp_path: Path) -> None:
+    path = put(tmp_path, "r.csv", "ann,x\nbo,y\n")
+    assert "header = false (--no-header)" in refused(path)
+    assert datasets.load(path, header=False).interactions.n_users == 2
 
 
 def test_a_wrong_column_is_suggested_and_the_columns_listed(tmp_path: Path) -> None:

@@ -31,7 +31,12 @@ def plain(name: str) -> str:
 
 
 def choose(
-    given: dict[str, str | None], columns: Sequence[str], *, source: str, headerless: bool = False
+    given: dict[str, str | None],
+    columns: Sequence[str],
+    *,
+    source: str,
+    headerless: bool = False,
+    guessed_header: bool = False,
 ) -> tuple[dict[str, str | None], list[str]]:
     """Return the column of each part, and notes on those that were found under another name.
 
@@ -61,9 +66,10 @@ def choose(
                 chosen[part] = None
                 continue
         hint = did_you_mean(name, columns)
+        first = ", or header = false (--no-header) if the first line is data" if guessed_header else ""
         raise DataError(
             f"{source}: no column '{name}' for {part}.{hint} The columns are: {listing(columns, limit=12)}."
-            f' Name the right one: {part} = "..." (--{part}).'
+            f' Name the right one: {part} = "..." (--{part}){first}.'
         )
     return chosen, notes
 

@@ -60,6 +60,7 @@ class Delimited:
         self.quote = '"' if quoted and (self.separator != "\t" or _quotes_fields(text)) else None
         rows = self._fields(head)
         self.has_header = _has_header(rows, expected=format != "dat") if header is None else header
+        self.guessed_header = header is None and self.has_header
         self.first_line = 2 if self.has_header else 1
         self.rows = rows[self.has_header :]
         if not self.rows:
@@ -139,7 +140,7 @@ class Delimited:
             return "\t"
         if "::" in head[0] and format in ("dat", "text"):
             return "::"
-        widths = {one: [len(row) for row in csv.reader(head[:20], delimiter=one)] for one in _CANDIDATES}
+        widths = {one: [len(row) for row in _rows(head[:20], one)] or [0] for one in _CANDIDATES}
         even = [one for one in _CANDIDATES if widths[one][0] > 1 and len(set(widths[one])) == 1]
         some = [one for one in _CANDIDATES if widths[one][0] > 1]
         best = max(even or some or [","], key=lambda one: (widths[one][0], -_CANDIDATES.index(one)))
@@ -150,7 +151,12 @@ class Delimited:
     def _fields(self, lines: list[str]) -> list[list[str]]:
         if self.quote is None:
             return [line.split(self.separator) for line in lines]
-        return list(csv.reader(io.StringIO("\n".join(lines)), delimiter=self.separator))
+        try:
+            return list(csv.reader(io.StringIO("\n".join(lines)), delimiter=self.separator))
+        except csv.Error as error:
+            raise DataError(
+                f"{self.name} cannot be read as delimited text ({error}). Give format or separator."
+            ) from error
 
     def _name_columns(self, first: list[str], names: Sequence[str] | None) -> list[str]:
         if names is not None:
@@ -203,10 +209,16 @@ class Delimited:
         return DataError(f"{self.name} cannot be read as delimited text ({first}). Give format or separator.")
 
 
+def _rows(lines: list[str], separator: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(lines, delimiter=separator))
+    except csv.Error:  # a field of more than 128 kB: not this separator
+        return []
+
+
 def _quotes_fields(text: Text) -> bool:
     """Whether quotes in a tab file enclose fields; else they are characters, as in 5" or a title."""
-    lines = (line for line in text.content().split(b"\n") if b'"' in line)
-    return all(_QUOTED_LINE.fullmatch(line.rstrip(b"\r")) for line in lines)
+    return all(_QUOTED_LINE.fullmatch(line.rstrip(b"\r")) for line in text.lines_with(b'"'))
 
 
 def _has_header(rows: list[list[str]], *, expected: bool) -> bool:

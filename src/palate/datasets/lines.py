@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from palate.datasets.columns import whole_numbers
+from palate.datasets.columns import ALIASES, plain, whole_numbers
 from palate.datasets.raw import open_text
 from palate.errors import DataError, listing
 
@@ -38,7 +38,7 @@ class Sequences:
 
         Raises DataError with the line numbers of lines that have no item, or (`pairs`) more than one.
         """
-        lines = pl.Series("line", self.content.decode().splitlines(), dtype=pl.String).str.strip_chars()
+        lines = pl.Series("line", self.content.decode().split("\n"), dtype=pl.String).str.strip_chars()
         del self.content
         words = lines.str.replace_all(r"\s+", " ").str.split(" ")
         blank = lines == ""
@@ -50,12 +50,22 @@ class Sequences:
                 f"{self.name}: lines {listing(wrong + 1)} are not {expected}; mend them or give format."
             )
         frame = pl.DataFrame({"user": words.list.first(), "item": words.list.slice(1)}).filter(~blank)
+        if _is_header(frame.head(1)):
+            frame = frame.slice(1)
         if frame.is_empty():
             raise DataError(f"{self.name} is empty: it has no line with anything on it.")
         frame = frame.explode("item")
         frame = frame.with_columns(whole_numbers(frame["user"]), whole_numbers(frame["item"]))
         frame = frame.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).over("user").alias("time"))
         return frame.select([name for name in self.columns if columns is None or name in columns])
+
+
+def _is_header(first: pl.DataFrame) -> bool:
+    """Whether the first line reads `user item`, or as publishers say it."""
+    return first.height == 1 and all(
+        plain(word) in [plain(name) for name in ALIASES[part]]
+        for part, word in (("user", first["user"][0]), ("item", first["item"][0][0]))
+    )
 
 
 class JsonLines:

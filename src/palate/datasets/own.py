@@ -10,6 +10,7 @@ import polars as pl
 from palate.catalogue import Catalogue
 from palate.datasets.columns import ALIASES, choose, plain
 from palate.datasets.dataset import Dataset, Repeats
+from palate.datasets.delimited import Delimited
 from palate.datasets.files import open_file
 from palate.interactions import BadRows, Interactions, TimeUnit
 from palate.vocabulary import Vocabulary
@@ -40,8 +41,11 @@ def load_file(
     file = Path(path).expanduser()
     opened, _ = open_file(file, format=format, header=header, separator=separator, encoding=encoding)
     given = {"user": user, "item": item, "value": value, "time": time, "event": event, "basket": basket}
-    headerless = not getattr(opened, "has_header", True)
-    chosen, notes = choose(given, opened.columns, source=file.name, headerless=headerless)
+    headerless = isinstance(opened, Delimited) and not opened.has_header
+    hint = isinstance(opened, Delimited) and opened.guessed_header
+    chosen, notes = choose(
+        given, opened.columns, source=file.name, headerless=headerless, guessed_header=hint
+    )
     ids = [name for part in ("user", "item") if (name := chosen[part]) is not None]
     data = Interactions.from_table(
         opened.read([name for name in chosen.values() if name is not None], ids),  # no name: freed on the way

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import mmap
 import os
+import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +17,7 @@ from palate.errors import DataError, did_you_mean
 _CHUNK = 1 << 22
 HEAD = 1 << 16
 """Bytes that are looked at to guess separators, headers and types."""
+_LONGEST_HEAD = 1 << 25
 
 
 @dataclass(frozen=True)
@@ -26,15 +31,23 @@ class Text:
 
     def head(self) -> list[str]:
         """Return the first lines, whole ones only (the last may end with the file), without line ends."""
-        if isinstance(self.source, Path):
-            with self.source.open("rb") as file:
-                start = file.read(HEAD)
-                more = len(file.read(1)) > 0
-        else:
-            start, more = self.source[:HEAD], len(self.source) > HEAD
-        if more and b"\n" in start:
+        size = HEAD
+        while True:
+            start = start_of(self.source, size) if isinstance(self.source, Path) else self.source[:size]
+            if len(start) < size or start.count(b"\n") > 1 or size >= _LONGEST_HEAD:
+                break
+            size *= 8  # lines so long deserve a longer look
+        if len(start) == size and b"\n" in start:
             start = start[: start.rindex(b"\n") + 1]
-        return start.decode("utf-8-sig", errors="replace").splitlines()
+        return re.split(r"\r\n|\n|\r", start.decode("utf-8-sig", errors="replace"))
+
+    def lines_with(self, sign: bytes) -> Iterator[bytes]:
+        """Yield the lines that hold `sign`; the others cost a search and no memory."""
+        if isinstance(self.source, bytes):
+            yield from _lines_with(self.source, sign)
+            return
+        with self.source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield from _lines_with(data, sign)
 
     @property
     def has_newline(self) -> bool:
@@ -131,10 +144,19 @@ def open_text(path: str | os.PathLike[str], encoding: str | None = None) -> Text
     return Text(file, text.removeprefix("\ufeff").encode(), "read as UTF-16" if utf16 else None)
 
 
-def start_of(file: Path) -> bytes:
+def _lines_with(data: bytes | mmap.mmap, sign: bytes) -> Iterator[bytes]:
+    at = data.find(sign)
+    while at >= 0:
+        end = data.find(b"\n", at)
+        end = len(data) if end < 0 else end
+        yield data[data.rfind(b"\n", 0, at) + 1 : end]
+        at = data.find(sign, end)
+
+
+def start_of(file: Path, size: int = HEAD) -> bytes:
     """Return the first bytes of a file, as they are."""
     with file.open("rb") as opened:
-        return opened.read(HEAD)
+        return opened.read(size)
 
 
 def _refuse_binary(start: bytes, name: str) -> None:
@@ -150,18 +172,16 @@ def _refuse_binary(start: bytes, name: str) -> None:
 
 
 def _is_utf8(file: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
     with file.open("rb") as opened:
-        tail = b""
-        while chunk := opened.read(_CHUNK):
-            chunk = tail + chunk
-            tail = b""
-            if chunk.isascii():
-                continue
-            cut = max(chunk.rfind(b"\n"), chunk.rfind(b" ")) + 1 or len(chunk)
-            chunk, tail = chunk[:cut], chunk[cut:]
-            if not _decodes(chunk):
-                return False
-    return _decodes(tail)
+        try:
+            while chunk := opened.read(_CHUNK):
+                if decoder.getstate()[0] or not chunk.isascii():
+                    decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def _decodes(data: bytes) -> bool:
