@@ -1,0 +1,1 @@
+"""What every model passes: `conformance.Conformance`, and one subclass for each model."""

@@ -1,0 +1,1 @@
+"""Each model against brute force, and against the known faults of others."""
