@@ -21,6 +21,7 @@ class Answer:
 
     @property
     def json(self) -> Any:
+        assert self.code == 0, self.err
         return json.loads(self.out)
 
 

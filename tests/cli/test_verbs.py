@@ -89,7 +89,7 @@ def test_every_model_can_be_fitted_and_asked(palate: Palate, tmp_path: Path, nam
     words = (
         "movietweetings-10k",
         "--min-user",
-        5,
+        2,
         "--min-item",
         5,
         "--model",

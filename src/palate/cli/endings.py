@@ -18,7 +18,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import traceback
 import warnings
 from collections.abc import Callable
 
@@ -65,6 +64,8 @@ def say(message: str) -> None:
 
 def _failed(error: BaseException, message: str, code: int, debug: bool) -> int:
     if debug:
+        import traceback
+
         traceback.print_exception(error, file=sys.stderr)
     say(message)
     return code

@@ -10,6 +10,7 @@ import typer
 
 from palate.cli.options import Json, Quiet, Sets, reads_data
 from palate.cli.show import print_json
+from palate.cli.style import program
 
 EXAMPLES = """
 palate fit movietweetings --model sar --out models/sar
@@ -52,4 +53,4 @@ def fit(
     elif not quiet:
         counted = f"{len(train):,} events of {train.n_users:,} users and {train.n_items:,} items"
         print(f"{model}: fitted to {counted} in {seconds:.1f} s, saved in {out}")
-        print(f"Next: palate recommend {out} --users {train.users.ids[0]}")
+        print(f"Next: {program()} recommend {out} --users {train.users.ids[0]}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from palate.cli.options import Json, Quiet
-from palate.cli.style import faint, has_colour, is_terminal
+from palate.cli.style import faint, has_colour, is_terminal, program
 
 if TYPE_CHECKING:
     from palate.evaluation.result import Result
@@ -76,7 +76,8 @@ def _step(words: str) -> None:
 
 
 def _close(result: Result, folder: Path) -> None:
-    best = result.ranking()[0].label
+    best = folder / "models" / result.ranking()[0].label
+    whom = f"--users {result.examples[0].user}" if result.examples else "--all"
     print(f"\nReport: {folder / 'report.html'}")
-    print(f"Next:   palate recommend {folder / 'models' / best} --all --k 5")
-    print("        palate recipes quickstart > my-plan.toml    a plan of your own to start from")
+    print(f"Next:   {program()} recommend {best} {whom} --k 5")
+    print(f"        {program()} recipes quickstart > my-plan.toml    # a plan to make your own")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TextIO
 
 
@@ -25,6 +26,16 @@ def bold(text: str, stream: TextIO | None = None) -> str:
 def faint(text: str, stream: TextIO | None = None) -> str:
     """Return the text in faint where the stream (default: stdout) may carry it."""
     return _coded(text, "2", stream)
+
+
+def program() -> str:
+    """Return how this program is called here: `palate`, or its path where the shell would not find it."""
+    from shutil import which
+
+    called = Path(sys.argv[0])
+    if called.name != "palate" or which("palate"):
+        return "palate"
+    return str(called)
 
 
 def _coded(text: str, code: str, stream: TextIO | None) -> str:
