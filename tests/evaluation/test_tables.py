@@ -159,7 +159,7 @@ def test_bad_tables_are_refused(run, truth, said):
 
 
 def test_what_tables_cannot_tell_is_refused():
-    with pytest.raises(PlanError, match="palate.evaluate with a model"):
+    with pytest.raises(PlanError, match="with a model"):
         evaluate_tables(RUN, TRUTH, metrics="auc")
     with pytest.raises(PlanError, match="give train"):
         evaluate_tables(RUN, TRUTH, metrics="novelty")

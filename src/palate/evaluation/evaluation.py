@@ -93,7 +93,8 @@ def evaluate(
         exclude_seen: the model leaves out what a user has in train, and such rows leave the truth.
         relevant_from: test rows are relevant from this value on (None: all); negative events never are.
         candidates: `"all"` items of train; a list of item ids; `{"sampled": n, "seed": s}`, which ranks each
-            user's relevant items among n others drawn evenly from those the user has not taken; or `{"file": path}` of items, or of candidate items of each user.
+            user's relevant items among n others drawn evenly from those the user has not taken; or
+            `{"file": path}` of items, or of candidate items of each user.
         seed: of the resampling.
         bootstrap: resamples of the intervals by user; 0 for none.
         label: name on the board; the model's own when None.

@@ -20,7 +20,7 @@ from palate.errors import DataError, PlanError, did_you_mean
 Floats = NDArray[np.float64]
 Method = Literal["randomisation", "t"]
 
-NORMAL_FROM = 100_000
+NORMAL_FROM = 20_000
 """Users from which a mean's interval is the normal one: they differ by less than the bootstrap's noise."""
 _BLOCK = 4_000_000  # resampled users held at a time
 

@@ -60,7 +60,7 @@ def evaluate_tables(
         metrics: names or keys, all but `auc`, which needs scores of the whole catalogue.
         train: user, item: what the beyond-accuracy metrics need.
         relevant_from: rows of the truth with a lower value are not relevant; negative values never are.
-        bootstrap: resamples of the intervals by user; 0 for none. From 100,000 users on the interval of a
+        bootstrap: resamples of the intervals by user; 0 for none. From 20,000 users on the interval of a
             mean is the normal one.
         seed: of the resampling.
 
