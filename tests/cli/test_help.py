@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -122,3 +123,14 @@ def test_what_is_missing_or_wrong_is_said_in_two_lines(palate: Palate, words: li
     assert answer.err.startswith("palate: ")
     assert len(answer.err.splitlines()) <= 2
     assert "--help" in answer.err
+
+
+def test_the_shell_completes_verbs_and_options():
+    def completed(line: str) -> list[str]:
+        asked = {"_PALATE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+        words = [sys.executable, "-m", "palate"]
+        done = subprocess.run(words, env={**os.environ, **asked}, capture_output=True, text=True, check=False)
+        return done.stdout.split()
+
+    assert completed("palate re") == ["recipes", "recommend"]
+    assert "--history" in completed("palate recommend --h")

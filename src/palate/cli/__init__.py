@@ -7,6 +7,7 @@ two lines on stderr (see `palate.cli.endings`).
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -14,6 +15,8 @@ from palate.cli.endings import ending
 from palate.cli.verbs import VERBS, help_page, version
 
 __all__ = ["main"]
+
+_COMPLETION = "_PALATE_COMPLETE"  # set by the shell when it asks what may come next
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,6 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _answer(arguments: list[str]) -> int:
+    if _COMPLETION in os.environ:
+        from palate.cli.parse import complete
+
+        return complete()
     if not arguments or arguments in (["-h"], ["--help"], ["help"]):
         print(help_page())
         return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,17 +56,13 @@ def application(verbs: Sequence[str] = tuple(VERBS)) -> typer.Typer:
 
 def parse_and_run(arguments: Sequence[str]) -> int:
     """Run the verb that the arguments name; return the exit code."""
-    completing = "_PALATE_COMPLETE" in os.environ or arguments[0] in (
-        "--install-completion",
-        "--show-completion",
-    )
     verb = arguments[0]
-    if not completing and not verb.startswith("-") and verb not in VERBS:
+    if verb in ("--install-completion", "--show-completion"):
+        return complete(arguments)
+    if not verb.startswith("-") and verb not in VERBS:
         say(f"there is no verb '{verb}'.{did_you_mean(verb, VERBS)} `palate --help` lists them.")
         return MISUSED
-    command = typer.main.get_command(application(tuple(VERBS) if verb not in VERBS else (verb,)))
-    if completing:
-        command(list(arguments), prog_name="palate")
+    command = typer.main.get_command(application((verb,) if verb in VERBS else ()))
     try:
         with command.make_context("palate", list(arguments)) as context:
             command.invoke(context)
@@ -80,6 +75,12 @@ def parse_and_run(arguments: Sequence[str]) -> int:
             raise
         say(_complaint(error))
         return int(getattr(error, "exit_code", MISUSED))
+    return 0
+
+
+def complete(arguments: Sequence[str] = ()) -> int:
+    """Let typer answer a shell that asks for completions, or install them; it exits by itself."""
+    typer.main.get_command(application())(list(arguments), prog_name="palate")
     return 0
 
 
