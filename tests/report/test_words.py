@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from palate.evaluation.result import Difference, Result
 from palate.report.toml import write
-from palate.report.words import candidate_words, headline, seen_words, sentence, sentences
+from palate.report.words import by_time_words, candidate_words, headline, seen_words, sentence, sentences
 
 
 def pair(difference: float, p: float, metric: str = "ndcg@10") -> Difference:
@@ -41,6 +41,17 @@ def test_the_headline_names_those_who_may_be_as_good(result: Result) -> None:
         headline(result)
         == "ease leads with 0.098 nDCG@10 on Online Retail, and its lead over sar-90d may be luck."
     )
+
+
+def test_another_order_on_a_split_by_time_is_said(result: Result) -> None:
+    assert by_time_words(result) == "On a split by time ease leads too, with 0.069 nDCG@10."
+    assert result.by_time is not None
+    first = result.by_time.models | {
+        "popularity": result.by_time.models["ease"].model_copy(update={"mean": 0.5})
+    }
+    other = result.model_copy(update={"by_time": result.by_time.model_copy(update={"models": first})})
+    assert "the order is another: popularity leads, with 0.500" in by_time_words(other)
+    assert by_time_words(result.model_copy(update={"by_time": None})) == ""
 
 
 def test_the_best_baseline_is_always_among_the_comparisons(result: Result) -> None:

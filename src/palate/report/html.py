@@ -20,7 +20,8 @@ from palate.report import charts, words
 from palate.report.svg import number
 from palate.report.toml import write
 
-_COLOURS = 6  # of models; baselines follow in three greys
+_COLOURS = 6  # of models; baselines follow in three greys, random in the faintest
+_INK = 9
 _FEW_VALUES = 12  # a histogram of more distinct values says little of ratings
 
 
@@ -36,6 +37,7 @@ def render(result: Result) -> str:
             equal=result.as_good_as_best(),
             series=series,
             words=words,
+            by_time=words.by_time_words(result),
             facts=_facts(result.data.description),
             toml=write(result.plan),
             charts={name: Markup(svg) for name, svg in _charts(result, series).items()},  # noqa: S704 - svg.py escapes
@@ -89,11 +91,14 @@ def _environment() -> jinja2.Environment:
 
 
 def _series(result: Result) -> dict[str, int]:
-    """Give every model a colour: its own in the plan's order; the baselines greys."""
+    """Give every model a colour of its own in the plan's order, and the baselines greys."""
     own = [model.label for model in result.models if model.name not in words.BASELINES]
     grey = [model.label for model in result.models if model.name in words.BASELINES]
     colours = {label: place % _COLOURS for place, label in enumerate(own)}
-    return colours | {label: _COLOURS + min(place, 2) for place, label in enumerate(grey)}
+    return colours | {
+        label: _COLOURS + min(place, 2)
+        for place, label in enumerate(sorted(grey, key=lambda label: label != "random"))
+    }
 
 
 def _charts(result: Result, series: dict[str, int]) -> dict[str, str]:
@@ -122,7 +127,7 @@ def _charts(result: Result, series: dict[str, int]) -> dict[str, str]:
         ),
         "long_tail": charts.shares(
             [
-                charts.Line(curve.label, curve.points, series.get(curve.label, 8))
+                charts.Line(curve.label, curve.points, series.get(curve.label, _INK))
                 for curve in result.long_tail
             ],
             title="Cumulative share of recommendations against the catalogue, most popular item first",

@@ -65,6 +65,26 @@ def probability(p: float | None, name: str = "p_holm") -> str:
     return f"{name} < 0.001" if p < 0.001 else f"{name} = {p:.3f}" if p < 0.1 else f"{name} = {p:.2f}"
 
 
+def by_time_words(result: Result) -> str:
+    """Say whether the order of the models holds on a split by time; empty where none was made."""
+    if result.by_time is None:
+        return ""
+    sign = 1 if result.by_time.metric.partition("@")[0] in LOWER_IS_BETTER else -1
+    known = [
+        (sign * found.value, label)
+        for label, found in result.by_time.models.items()
+        if found.mean is not None
+    ]
+    if not known:
+        return ""
+    value, first = min(known)
+    best = result.ranking()[0].label
+    said = f"{number(abs(value))} {metric_name(result.by_time.metric)}"
+    if first == best:
+        return f"On a split by time {best} leads too, with {said}."
+    return f"On a split by time the order is another: {first} leads, with {said}."
+
+
 def model_notes(result: Result) -> list[str]:
     """Say what holds for some models, once for all of them."""
     by_note: dict[str, list[str]] = {}
