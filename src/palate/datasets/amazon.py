@@ -17,12 +17,13 @@ from typing import Any
 import polars as pl
 
 from palate.catalogue import Catalogue
+from palate.columns import BadRows
 from palate.datasets.dataset import Dataset, Entry
 from palate.datasets.fetch import Remote, fetch, find
 from palate.datasets.files import read
 from palate.datasets.raw import check, is_gzip, open_text
 from palate.errors import DataError, FetchError
-from palate.interactions import BadRows, Interactions
+from palate.interactions import Interactions
 
 LICENCE = (
     "Amazon review data (McAuley et al.): research use, no formal licence; do not redistribute;"

@@ -8,11 +8,12 @@ from pathlib import Path
 import polars as pl
 
 from palate.catalogue import Catalogue
+from palate.columns import BadRows, TimeUnit
 from palate.datasets.columns import ALIASES, choose, plain
 from palate.datasets.dataset import Dataset, Repeats
 from palate.datasets.delimited import Delimited
 from palate.datasets.files import open_file
-from palate.interactions import BadRows, Interactions, TimeUnit
+from palate.interactions import Interactions
 from palate.vocabulary import Vocabulary
 
 _LISTS = {"genre", "genres", "category", "categories", "tags"}

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+from palate.columns import BadRows, TimeUnit
 from palate.datasets import amazon, movielens, movietweetings, retail
 from palate.datasets.dataset import Dataset, DatasetInfo, Entry, Repeats
 from palate.datasets.own import load_file, load_items
 from palate.errors import DataError, did_you_mean
-from palate.interactions import BadRows, TimeUnit
 
 
 @lru_cache(maxsize=1)
