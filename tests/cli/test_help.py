@@ -96,6 +96,7 @@ def test_a_group_without_a_verb_shows_its_verbs(palate: Palate):
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
+        (["--verison"], "Did you mean '--version'?"),
         (["fti"], "Did you mean 'fit'?"),
         (["recomend", "models/sar"], "Did you mean 'recommend'?"),
         (["data", "lst"], "Did you mean 'list'?"),

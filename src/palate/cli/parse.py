@@ -106,9 +106,8 @@ def _complaint(error: Any) -> str:
         return _lower(error.format_message())
     path = context.command_path
     if hasattr(error, "option_name") and hasattr(error, "possibilities"):
-        message = (
-            f"{path.partition(' ')[2]} has no option {error.option_name}.{_near(error.option_name, context)}"
-        )
+        given = error.option_name
+        message = f"{path.removeprefix('palate ')} has no option {given}.{_near(given, context)}"
     else:
         message = _lower(error.format_message())
     return f"{message}\n`{path} --help` shows the options and examples."

@@ -60,7 +60,9 @@ def shown(value: object) -> str:
 def _written(column: list[object]) -> list[str]:
     """Write a column; its floats with the same decimals, so that four digits of the largest are seen."""
     floats = [abs(value) for value in column if isinstance(value, float) and math.isfinite(value)]
-    if not floats or any(0 < value < 1e-4 for value in floats):
+    if all(value.is_integer() for value in floats):
+        return [f"{value:,.0f}" if isinstance(value, float) else shown(value) for value in column]
+    if any(0 < value < 1e-4 for value in floats):
         return [shown(value) for value in column]
     decimals = max(0, 3 - math.floor(math.log10(max(floats)))) if max(floats) >= 1 else 4
     return [f"{value:,.{decimals}f}" if isinstance(value, float) else shown(value) for value in column]
