@@ -73,7 +73,7 @@ def test_a_fit_that_is_stopped_leaves_no_torn_model(tmp_path: Path, delay: float
 def test_a_run_that_is_stopped_has_whole_models_and_no_result(tmp_path: Path, words: list[str]):
     models = tmp_path / "out" / "models"
     running = Running(tmp_path, "run", "quickstart", "--out", "out", *words)
-    running.wait_until(lambda: any(models.glob("*/model.json")))
+    running.wait_until(lambda: any(models.glob("[!.]*/model.json")))  # one that has its name
     code, err = running.ctrl_c()
     stopped_cleanly(code, err)
     assert not (tmp_path / "out" / "result.json").exists()
