@@ -339,7 +339,7 @@ class Conformance:
     def test_scores_come_in_the_order_asked_for(self, fitted: Recommender) -> None:
         scores, ids = fitted.score(), fitted.items.ids.to_list()
         users = fitted.users.ids.to_list()
-        for places in (list(range(20))[::-1], [7, 7, 3], [19]):
+        for places in (list(range(20))[::-1], [4, 9, 1, 7], [7, 7, 3], [19]):
             part = fitted.score(users=users[::-1], items=[ids[place] for place in places])
             np.testing.assert_allclose(part, scores[::-1][:, places], rtol=1e-6)
 

@@ -27,10 +27,11 @@ def similarity_block(
     `threshold` common users, or none, has similarity 0. Computed in float64, rounded once.
     """
     n = len(columns)
-    together = n > 0 and columns[n - 1] - columns[0] == n - 1  # then a row of counts is read as it lies
+    together = n > 0  # columns that follow each other: a row of counts is read as it lies
     theirs = np.empty(n)
     for c in range(n):
         theirs[c] = max(popularity[columns[c]], 1)
+        together = together and columns[c] == columns[0] + c
     for r in prange(len(rows)):
         row = counts[rows[r] - first]
         mine = np.float64(max(popularity[rows[r]], 1))
