@@ -41,7 +41,8 @@ def tables(seed: int) -> dict[str, np.ndarray]:
     train_user, train_item = draw(5, 40, 1.1)
     run_user, run_item = draw(3, 30, 0.9)
     unseen = ~np.isin(run_user * ITEMS + run_item, train_user * ITEMS + train_item)
-    run_user, run_item = run_user[unseen], run_item[unseen]
+    kept = unseen & np.isin(run_item, train_item)  # what train lacks has no novelty and no similarity
+    run_user, run_item = run_user[kept], run_item[kept]
     truth_user, truth_item = draw(1, 25, 0.9)
     return {
         "run_user": run_user,

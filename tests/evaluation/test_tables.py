@@ -4,13 +4,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from palate.errors import DataError, PlanError
 from palate.evaluation import evaluate_tables
 from palate.evaluation.keys import AT_K
-from palate.kernels import ranking as kernel
 
 ALL = (*AT_K, "r_precision")
 RUN = {"user": [1, 1, 1, 2, 2], "item": [10, 20, 30, 20, 40], "score": [0.9, 0.8, 0.7, 0.9, 0.1]}
@@ -202,7 +199,17 @@ def test_beyond_accuracy_uses_train_and_leaves_out_what_train_lacks():
     expected = np.mean([surprise[:2].mean(), surprise[1:].mean()])
     assert found["novelty@2"].mean == pytest.approx(expected)
     assert found["popularity_lift@2"].mean == pytest.approx(2 / np.mean([2, 3]) - 1)
-    assert any("1 rows of the run have items that train lacks" in note for note in found.notes)
+    assert found.notes == []
+
+
+def test_a_listed_item_that_train_lacks_leaves_its_place_empty():
+    run = {"user": [1, 1, 1], "item": [99, 10, 20], "score": [3.0, 2.0, 1.0]}
+    train = {"user": [1, 2, 2], "item": [20, 10, 20]}
+    found = evaluate_tables(run, TRUTH, k=2, metrics=["novelty", "coverage", "diversity"], train=train)
+    assert found["novelty@2"].mean == pytest.approx(1.0)  # of item 10 alone: one user of two
+    assert found["coverage@2"].mean == 1 / 2
+    assert np.isnan(found["diversity@2"].mean)
+    assert "1 listed items are not in train: beyond-accuracy leaves them out." in found.notes
 
 
 def test_intervals_hold_the_mean_and_repeat_under_a_seed():
@@ -212,13 +219,3 @@ def test_intervals_hold_the_mean_and_repeat_under_a_seed():
     one, two = (evaluate_tables(run, truth, metrics=ALL, seed=9) for _ in range(2))
     assert one == two
     assert all(found.ci95[0] <= found.mean <= found.ci95[1] for found in one.values())
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(-5, 5)), max_size=120))
-def test_the_kernels_sort_is_by_score_descending_then_item_ascending(rows):
-    scores = np.array([float(s) for s, _ in rows])
-    items = np.array([i for _, i in rows], np.int64)
-    expected = sorted(zip(scores.tolist(), items.tolist(), strict=True), key=lambda row: (-row[0], row[1]))
-    kernel._sort(scores, items, len(rows))
-    assert list(zip(scores.tolist(), items.tolist(), strict=True)) == expected

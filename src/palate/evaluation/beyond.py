@@ -77,7 +77,7 @@ def coverage(top: Codes, n_items: int) -> float:
 
 def user_coverage(top: Codes) -> Floats:
     """Return 1 for each user with a list, else 0."""
-    return (top[:, 0] >= 0).astype(np.float64)
+    return (top >= 0).any(axis=1).astype(np.float64)
 
 
 def gini(top: Codes, n_items: int) -> float:

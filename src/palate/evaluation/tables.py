@@ -202,19 +202,22 @@ def _beyond(
     users = Vocabulary.of(truth["user"])
     places = max(asked.cutoffs(BEYOND))
     lists = pl.DataFrame(
-        {"u": users.encode(run["user"]), "code": known.items.encode(run["item"]), "score": _scores(run)}
-    ).filter(pl.col("u") >= 0)
-    unknown = int((lists["code"] < 0).sum())
-    if unknown:
-        notes.append(
-            f"{unknown:,} rows of the run have items that train lacks: beyond-accuracy leaves them out."
-        )
+        {
+            "u": users.encode(run["user"]),
+            "item": as_ids(run["item"]),
+            "code": known.items.encode(run["item"]),
+            "score": _scores(run),
+        }
+    )
     lists = (
-        lists.filter(pl.col("code") >= 0)
-        .sort(["u", "score", "code"], descending=[False, True, False])
+        lists.filter(pl.col("u") >= 0)
+        .sort(["u", "score", "item"], descending=[False, True, False])
         .with_columns(place=pl.int_range(pl.len()).over("u"))
         .filter(pl.col("place") < places)
     )
+    unknown = int((lists["code"] < 0).sum())
+    if unknown:  # their places stay empty
+        notes.append(f"{unknown:,} listed items are not in train: beyond-accuracy leaves them out.")
     top = np.full((len(users), places), -1, np.int32)
     top[lists["u"].to_numpy(), lists["place"].to_numpy()] = lists["code"].to_numpy()
     held = truth.select(u=pl.Series(users.encode(truth["user"])), item=as_ids(truth["item"])).unique(

@@ -62,7 +62,7 @@ def list_similarity(
             user, place = lists[n] // top.shape[1], lists[n] % top.shape[1]
             for earlier in range(place):
                 j = top[user, earlier]
-                if common[j]:
+                if j >= 0 and common[j]:
                     to_list[user, place] += common[j] / np.sqrt(size[i] * size[j])
             for m in range(past_indptr[user], past_indptr[user + 1]):
                 j = past[m]
