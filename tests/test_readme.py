@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import doctest
 import io
+import os
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -62,7 +64,7 @@ def run(command: str) -> str:
     words = shlex.split(command, comments=True)
     end = words.index(">") if ">" in words else len(words)
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), patch.dict(os.environ):
         code = main(words[1:end])
     assert code == 0, f"{command}\n{err.getvalue()}"
     if end < len(words):

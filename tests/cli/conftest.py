@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -32,7 +34,8 @@ def palate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 
     def call(*words: object) -> Answer:
         capsys.readouterr()
-        code = main([str(word) for word in words])
+        with patch.dict(os.environ):  # --quiet holds for the rest of a process
+            code = main([str(word) for word in words])
         said = capsys.readouterr()
         return Answer(code, said.out, said.err)
 
@@ -43,5 +46,6 @@ def palate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 def sar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved SAR of the small MovieTweetings, which has titles and text ids."""
     folder = tmp_path_factory.mktemp("models") / "sar"
-    assert main(["fit", "movietweetings-10k", "--model", "sar", "--out", str(folder), "--quiet"]) == 0
+    with patch.dict(os.environ):
+        assert main(["fit", "movietweetings-10k", "--model", "sar", "--out", str(folder), "--quiet"]) == 0
     return folder
