@@ -61,9 +61,8 @@ def similarity_block(
             for c in range(n):
                 out[c] = 0.0
                 if both[c] > 0:
-                    out[c] = np.log2(n_users * both[c] / (mine * theirs[c]))
-                    if kind == LEXICOGRAPHERS:
-                        out[c] *= both[c]
+                    bits = np.log2(n_users * both[c] / (mine * theirs[c]))
+                    out[c] = bits * both[c] if kind == LEXICOGRAPHERS else bits
         if threshold > 1:
             for c in range(n):
                 if both[c] < threshold:
