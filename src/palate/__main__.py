@@ -1,7 +1,5 @@
 """`python -m palate` is `palate`."""
 
-import sys
+from palate.cli import console
 
-from palate.cli import main
-
-sys.exit(main())
+console()

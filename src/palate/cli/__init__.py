@@ -1,22 +1,35 @@
 """The command line: `palate VERB ...`, one small file per verb.
 
-`main` is what the shell runs. It answers `--help` and `--version` from a table, without importing anything
+`console` is what the shell runs. `main` answers `--help` and `--version` from a table, without importing anything
 heavy, hands everything else to typer, and turns every way a command can end into one exit code and at most
 two lines on stderr (see `palate.cli.endings`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
-from palate.cli.endings import ending
+from palate.cli.endings import STOPPED, ending
 from palate.cli.verbs import VERBS, help_page, version
 
-__all__ = ["main"]
+__all__ = ["console", "main"]
 
 _COMPLETION = "_PALATE_COMPLETE"  # set by the shell when it asks what may come next
+
+
+def console() -> NoReturn:
+    """Run `main` as a process of its own."""
+    code = main()
+    if code == STOPPED:
+        # Where Ctrl-C fell into an import, CPython would end by the signal, whatever the code: go at once.
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
