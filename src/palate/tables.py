@@ -34,9 +34,10 @@ def to_frame(table: object, *, source: str = "table") -> pl.DataFrame:
         if hasattr(table, "__arrow_c_stream__") and not isinstance(table, pl.Series):
             frame = _from_capsule(table)
         elif isinstance(table, Mapping):
-            frame = pl.DataFrame(dict(table))
+            frame = pl.DataFrame({name: _one_type(column) for name, column in table.items()})
         elif isinstance(table, Sequence) and all(isinstance(row, Mapping) for row in table):
-            frame = pl.DataFrame(list(table), infer_schema_length=None)
+            names = dict.fromkeys(name for row in table for name in row)
+            frame = pl.DataFrame({name: _one_type([row.get(name) for row in table]) for name in names})
         else:
             kind = type(table).__name__
             raise DataError(
@@ -53,6 +54,13 @@ def to_frame(table: object, *, source: str = "table") -> pl.DataFrame:
         ) from error
     index = [name for name in frame.columns if name.startswith("__index_level_")]
     return frame.drop(index)
+
+
+def _one_type(column: Any) -> Any:
+    """Return a list that mixes whole numbers and fractions (4, 3.5) as fractions: Polars takes no such mixture."""
+    if isinstance(column, (list, tuple)) and {type(value) for value in column} - {type(None)} == {int, float}:
+        return [None if value is None else float(value) for value in column]
+    return column
 
 
 def _from_capsule(table: Any) -> pl.DataFrame:

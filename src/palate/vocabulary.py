@@ -73,7 +73,7 @@ class Vocabulary:
         return self.code(id) >= 0
 
     def __repr__(self) -> str:
-        return f"Vocabulary({len(self):,} {self.kind} ids: {listing(self.ids.head(4), limit=3)})"
+        return f"Vocabulary({len(self):,} {self.kind} ids: {listing(self.ids.head(3))}{', ...' * (len(self) > 3)})"
 
     @property
     def is_text(self) -> bool:
