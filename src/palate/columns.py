@@ -49,7 +49,7 @@ class ColumnReader:
             if (length > MAX_ID_BYTES).any():
                 self._refuse(
                     length > MAX_ID_BYTES,
-                    f"have a {role} of more than {MAX_ID_BYTES:,} bytes in column {name!r}: is it the right column?",
+                    f"have an id of more than {MAX_ID_BYTES:,} bytes in column {name!r}: is it the right column?",
                 )
         return ids
 
