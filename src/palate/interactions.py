@@ -34,7 +34,9 @@ class Labels:
     """A column of names as codes: event types, baskets."""
 
     codes: Codes
+    """(rows)"""
     names: Vocabulary
+    """what the codes stand for"""
 
     def select(self, rows: Rows) -> Labels:
         """Return the labels of some rows; the names stay."""
@@ -83,7 +85,9 @@ class Interactions:
     """
 
     users: Vocabulary
+    """exactly the users that occur"""
     items: Vocabulary
+    """exactly the items that occur"""
     user: Codes
     """(rows) codes into `users`"""
     item: Codes
@@ -93,7 +97,9 @@ class Interactions:
     time: NDArray[np.int64] | None = None
     """(rows) seconds since 1970 UTC, or None"""
     event: Labels | None = None
+    """(rows) types of event: view, purchase, negative"""
     basket: Labels | None = None
+    """(rows) what was taken together"""
     has_values: bool = True
     """False where the source had no value column"""
     negative_events: tuple[str, ...] = ("negative",)

@@ -17,8 +17,11 @@ class Dataset:
     """Interactions with their origin; what `palate.datasets.load` returns."""
 
     name: str
+    """As `load` knows it, or that of its file"""
     interactions: Interactions
+    """Who chose what"""
     catalogue: Catalogue | None = None
+    """What is known of the items"""
     licence: str = "unknown: ask whoever gave you the file"
     """What the publisher allows, in one sentence"""
     source: str = ""

@@ -27,7 +27,7 @@ _BLOCK = 4_000_000  # resampled users held at a time
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric, its 95 % interval (None where it has none), and the number of users it is taken over."""
+    """A metric: its `mean`, its 95 % interval `ci95` (None where it has none), and the `n` users it is taken over."""
 
     mean: float
     ci95: tuple[float, float] | None
@@ -36,17 +36,23 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Model `a` minus model `b` on one metric, paired by user; `p_holm` is corrected for all pairs."""
+    """Model `a` minus model `b` on one `metric`, paired by user."""
 
     a: str
     b: str
     metric: str
     difference: float
+    """of the means, a minus b"""
     ci95: tuple[float, float] | None
+    """95 % interval of the difference"""
     p: float
+    """how likely so large a difference is by chance alone"""
     p_holm: float
+    """the same, corrected for all pairs that were compared (Holm 1979)"""
     method: str
+    """the test behind `p`"""
     n: int
+    """users that both have"""
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,12 +47,15 @@ class Fitted:
     """What every fitted model knows, beside its own state."""
 
     users: Vocabulary
+    """of train"""
     items: Vocabulary
+    """of train"""
     histories: Histories
     """train events of each user, in item codes; a negative one has a value below zero"""
     popularity: NDArray[np.int64]
     """(items) distinct users who chose the item"""
     catalogue: Catalogue | None
+    """names and attributes of items, where `fit` was given them"""
     fingerprint: str
     """of the training data"""
     state: Any

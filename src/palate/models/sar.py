@@ -85,8 +85,8 @@ class SAR(ItemItem):
     threshold: int = Field(1, ge=1)
     """pairs with fewer common users have similarity 0"""
     normalise: bool = False
-    """rescale each user's scores to the range of the values (ratings 1 to 5, say); the order stays. Without effect where
-    all values are the same"""
+    """rescale each user's scores to the range of the values (ratings 1 to 5, say); the order stays. Without effect
+    where all values are the same"""
     neighbours: int | None = Field(None, ge=1)
     """keep this many most similar items an item, for large catalogues; None: all"""
     keep_counts: bool = False

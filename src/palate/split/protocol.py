@@ -36,7 +36,9 @@ class Split:
     """The parts of one split. Each part has its own vocabularies: what train lacks, train does not know."""
 
     train: Interactions
+    """What models are fitted on."""
     test: Interactions
+    """What they are judged by."""
     valid: Interactions | None
     """For tuning; taken out of train, so the test part is the same with and without it."""
     context: Interactions | None
@@ -44,6 +46,7 @@ class Split:
     valid_context: Interactions | None
     """New users only: the same for the validation users."""
     protocol: Protocol
+    """How the parts came about, and what that hides."""
     cold_rows: int
     """Test rows whose user or item train does not know, counted before `cold = "drop"` takes them out."""
     cold_users: int
