@@ -1,5 +1,5 @@
-import brute_force
 import numpy as np
+import plain_metrics
 import pytest
 
 from palate.evaluation import beyond
@@ -34,14 +34,14 @@ def test_diversity_and_serendipity_equal_brute_force():
         for u in range(N_USERS):
             items = [int(i) for i in top[u, :k] if i >= 0]
             pairs = [(i, j) for n, i in enumerate(items) for j in items[:n]]
-            similar = [brute_force.cosine(item_users, i, j) for i, j in pairs]
+            similar = [plain_metrics.cosine(item_users, i, j) for i, j in pairs]
             if pairs:
                 assert found[f"diversity@{k}"][u] == pytest.approx(1 - np.mean(similar))
             else:
                 assert np.isnan(found[f"diversity@{k}"][u])
             surprise = [
                 float(hit[u, n])
-                * (1 - np.mean([brute_force.cosine(item_users, int(i), j) for j in histories[u]] or [0.0]))
+                * (1 - np.mean([plain_metrics.cosine(item_users, int(i), j) for j in histories[u]] or [0.0]))
                 for n, i in enumerate(top[u, :k])
                 if i >= 0
             ]

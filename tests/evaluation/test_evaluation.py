@@ -1,7 +1,7 @@
 import pickle
 
-import brute_force
 import numpy as np
+import plain_metrics
 import polars as pl
 import pytest
 
@@ -78,7 +78,7 @@ def test_auc_is_that_of_the_models_scores_over_unseen_items(parts, sar):
         candidates = set(range(len(sar.items))) - set(sar.items.encode(seen[user]).tolist())
         relevant = item[place == u]
         known = set(relevant[relevant >= 0].tolist())
-        expected = brute_force.auc(scores[u], known, candidates, len(relevant))
+        expected = plain_metrics.auc(scores[u], known, candidates, len(relevant))
         assert found.per_user["auc"][u] == pytest.approx(expected)
 
 

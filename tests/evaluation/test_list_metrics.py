@@ -1,5 +1,5 @@
-import brute_force
 import numpy as np
+import plain_metrics
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,7 +80,7 @@ def test_list_metrics_equal_brute_force(drawn):
     for u in range(len(rows)):
         everything = sets[u] | {-n for n in range(1, unknown[u] + 1)}
         for k in (1, 3, 10, 50):
-            for key, value in brute_force.list_metrics(rows[u], everything, k).items():
+            for key, value in plain_metrics.list_metrics(rows[u], everything, k).items():
                 assert found[key][u] == pytest.approx(value, abs=1e-12), key
 
 
@@ -117,7 +117,7 @@ def test_auc_equals_brute_force_with_ties_exclusions_and_unscored_items(scores, 
     excluded = (np.array([0, len(seen)]), np.array(sorted(seen), np.int32))
     found = auc_values(np.array([scores]), truth, excluded)
     candidates = set(range(len(scores))) - seen
-    assert found[0] == pytest.approx(brute_force.auc(scores, positive, candidates, len(positive) + unknown))
+    assert found[0] == pytest.approx(plain_metrics.auc(scores, positive, candidates, len(positive) + unknown))
 
 
 def test_auc_of_equal_scores_is_a_half():

@@ -1,7 +1,7 @@
-import brute_force
 import duckdb
 import numpy as np
 import pandas as pd
+import plain_metrics
 import polars as pl
 import pytest
 
@@ -46,7 +46,7 @@ def test_any_order_of_rows_and_lists_of_any_length_equal_brute_force(seed):
         metrics=ALL,
         bootstrap=0,
     )
-    assert means(found) == pytest.approx(brute_force.mean_metrics(run, truth, [1, 5, 20]), abs=1e-12)
+    assert means(found) == pytest.approx(plain_metrics.mean_metrics(run, truth, [1, 5, 20]), abs=1e-12)
 
 
 @pytest.mark.parametrize("spread", [1, 10**12])

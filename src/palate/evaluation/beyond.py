@@ -77,7 +77,8 @@ def coverage(top: Codes, n_items: int) -> float:
 
 def user_coverage(top: Codes) -> Floats:
     """Return 1 for each user with a list, else 0."""
-    return (top >= 0).any(axis=1).astype(np.float64)
+    listed: Floats = np.asarray((top >= 0).any(axis=1), np.float64)
+    return listed
 
 
 def gini(top: Codes, n_items: int) -> float:
