@@ -107,6 +107,15 @@ class Interactions:
     dropped: int = 0
     """Bad rows that were left out on request"""
 
+    def __post_init__(self) -> None:
+        """Make the columns read-only."""
+        for name in ("user", "item", "value", "time"):
+            column = getattr(self, name)
+            if column is not None and column.flags.writeable:
+                column = column.view()
+                column.flags.writeable = False
+                object.__setattr__(self, name, column)
+
     @classmethod
     def from_table(
         cls,

@@ -49,7 +49,7 @@ class Vocabulary:
             return vocabulary, vocabulary.encode(ids)
         from palate.kernels import encode
 
-        values = ids.to_numpy()
+        values = _numbers(ids)
         if len(values) == 0:
             return cls(ids), np.empty(0, np.int32)
         low, high = int(values.min()), int(values.max())
@@ -113,8 +113,8 @@ class Vocabulary:
             codes[known] = self.encode(series.drop_nulls())
             return codes
         if self._table is None:
-            return encode.bisect(series.to_numpy(), self.ids.to_numpy())
-        return encode.look_up(series.to_numpy(), int(self.ids[0]), self._table)
+            return encode.bisect(_numbers(series), _numbers(self.ids))
+        return encode.look_up(_numbers(series), int(self.ids[0]), self._table)
 
     def code(self, id: object) -> int:
         """Return the code of one id, -1 where it is not here. Microseconds: a bisection."""
@@ -151,6 +151,13 @@ class Vocabulary:
     def load(cls, path: Path) -> Vocabulary:
         """Read what `save` wrote."""
         return cls(pl.read_parquet(path)["id"])
+
+
+def _numbers(ids: pl.Series) -> NDArray[np.int64]:
+    """Return integer ids as a read-only array: a kernel is compiled for each kind of array, so all are of one."""
+    numbers = ids.to_numpy().view()
+    numbers.flags.writeable = False
+    return numbers
 
 
 def as_ids(ids: pl.Series | Iterable[Any]) -> pl.Series:

@@ -4,6 +4,9 @@ The score of item j for a context is the sum over its past items e of weight_e x
 strips of a few columns (`strip.STRIP_BYTES` wide): the rows of a strip that most histories need stay in
 the second cache, each context adds up its rows in registers, and the sums give their best items to the context's
 running list. Ties: score descending, then column ascending.
+
+A kernel that runs in parallel is a loop around a plain function: what stands in the loop itself is compiled several
+times more slowly.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from palate.kernels.order import merge_sort
 from palate.kernels.strip import weighted_rows
 
 Floats = NDArray[np.floating]
@@ -19,7 +23,7 @@ Floats = NDArray[np.floating]
 _RUN = 32  # contexts that one thread takes in turn, with one buffer for all of them
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _keep_best(scores: Floats, columns: NDArray[np.int32], best: Floats, items: NDArray[np.int32]) -> None:
     """Merge finite scores into the falling list `best`; columns rise, so an equal score goes behind."""
     k = len(best)
@@ -35,6 +39,34 @@ def _keep_best(scores: Floats, columns: NDArray[np.int32], best: Floats, items: 
             best[place] = score
             items[place] = columns[t]
             worst = best[k - 1]
+
+
+@njit(cache=True, nogil=True)
+def _best_of_run(
+    run: range,
+    indptr: NDArray[np.int64],
+    row: NDArray[np.int32],
+    weight: Floats,
+    strip: Floats,
+    columns: NDArray[np.int32],
+    hidden: NDArray[np.int32],
+    at: NDArray[np.int64],
+    first: int,
+    best: Floats,
+    items: NDArray[np.int32],
+) -> None:
+    """Do what `best_of_strip` does for a run of contexts."""
+    total = np.empty(strip.shape[1], strip.dtype)
+    for c in run:
+        weighted_rows(indptr[c], indptr[c + 1], row, weight, strip, total)
+        if len(hidden):
+            e = at[c]
+            while e < indptr[c + 1] and hidden[e] < first + len(columns):
+                if hidden[e] >= first:
+                    total[hidden[e] - first] = -np.inf
+                e += 1
+            at[c] = e
+        _keep_best(total[: len(columns)], columns, best[c], items[c])
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -66,17 +98,8 @@ def best_of_strip(
     """
     n = len(indptr) - 1
     for run in prange((n + _RUN - 1) // _RUN):
-        total = np.empty(strip.shape[1], strip.dtype)
-        for c in range(run * _RUN, min((run + 1) * _RUN, n)):
-            weighted_rows(indptr[c], indptr[c + 1], row, weight, strip, total)
-            if len(hidden):
-                e = at[c]
-                while e < indptr[c + 1] and hidden[e] < first + len(columns):
-                    if hidden[e] >= first:
-                        total[hidden[e] - first] = -np.inf
-                    e += 1
-                at[c] = e
-            _keep_best(total[: len(columns)], columns, best[c], items[c])
+        some = range(run * _RUN, min((run + 1) * _RUN, n))
+        _best_of_run(some, indptr, row, weight, strip, columns, hidden, at, first, best, items)
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -136,28 +159,34 @@ def add_neighbours(
                 total[j] += weight[e] * similarity[item[e], n]
 
 
+@njit(cache=True, nogil=True)
+def _empty(best: Floats, items: NDArray[np.int32]) -> None:
+    for place in range(len(best)):
+        best[place] = -np.inf
+        items[place] = -1
+
+
 @njit(cache=True, nogil=True, parallel=True)
 def top_k(scores: Floats, columns: NDArray[np.int32], best: Floats, items: NDArray[np.int32]) -> None:
     """Fill the best lists (rows, k) from a block of scores (rows, columns); -inf is never listed."""
     for c in prange(len(scores)):
-        best[c] = -np.inf
-        items[c] = -1
+        _empty(best[c], items[c])
         _keep_best(scores[c], columns, best[c], items[c])
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
 def hide(indptr: NDArray[np.int64], item: NDArray[np.int32], scores: Floats) -> None:
     """Set the scores of the columns that each context has seen to -inf, (contexts, columns); -1 is no column."""
-    for c in prange(len(indptr) - 1):
+    for c in range(len(indptr) - 1):
         for e in range(indptr[c], indptr[c + 1]):
             if item[e] >= 0:
                 scores[c, item[e]] = -np.inf
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
 def uniform(seed: int, keys: NDArray[np.int64], columns: NDArray[np.int32], scores: Floats) -> None:
     """Fill each row with numbers in [0, 1) that depend on the seed, the row's key and the item alone (splitmix64)."""
-    for c in prange(len(keys)):
+    for c in range(len(keys)):
         for j in range(scores.shape[1]):
             x = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(keys[c])
             x = (x ^ (x >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93) + np.uint64(columns[j])
@@ -166,6 +195,26 @@ def uniform(seed: int, keys: NDArray[np.int64], columns: NDArray[np.int32], scor
                 x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
                 x ^= x >> np.uint64(31)
             scores[c, j] = np.float64(x >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@njit(cache=True, nogil=True)
+def _add_up(
+    rows: NDArray[np.int64],
+    item: NDArray[np.int32],
+    weight: NDArray[np.float64],
+    merged_item: NDArray[np.int32],
+    merged_weight: Floats,
+) -> int:
+    """Add up the weights of `rows`, which stand by item; return how many items there are."""
+    out, last, total = -1, -1, 0.0
+    for row in rows:
+        if item[row] != last:
+            out += 1
+            last, total = item[row], 0.0
+            merged_item[out] = last
+        total += weight[row]
+        merged_weight[out] = total
+    return out + 1
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -182,22 +231,13 @@ def merge(
     distinct items each context has.
     """
     lengths = np.zeros(len(indptr) - 1, np.int64)
+    rows, buffer = np.arange(len(item)), np.empty(len(item), np.int64)
     for c in prange(len(indptr) - 1):
         start, stop = indptr[c], indptr[c + 1]
-        order = np.argsort(item[start:stop], kind="mergesort")
-        out = start - 1
-        last = -1
-        total = 0.0
-        for n in order:
-            e = start + n
-            if item[e] != last:
-                out += 1
-                last = item[e]
-                merged_item[out] = last
-                total = 0.0
-            total += weight[e]
-            merged_weight[out] = total
-        lengths[c] = out + 1 - start
+        merge_sort(item, rows[start:stop], buffer[start:stop])
+        lengths[c] = _add_up(
+            rows[start:stop], item, weight, merged_item[start:stop], merged_weight[start:stop]
+        )
     return lengths
 
 

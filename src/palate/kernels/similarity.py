@@ -9,6 +9,57 @@ from numpy.typing import NDArray
 COOCCURRENCE, JACCARD, LIFT, COSINE, INCLUSION, MUTUAL, LEXICOGRAPHERS = range(7)
 
 
+@njit(cache=True, nogil=True)
+def _similarity_row(
+    kind: int,
+    item: int,
+    row: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    together: bool,
+    mine: float,
+    theirs: NDArray[np.float64],
+    n_users: int,
+    threshold: int,
+    out: NDArray[np.floating],
+) -> None:
+    """Write the row of one item of `similarity_block`; `together` columns follow each other without a gap."""
+    n = len(columns)
+    both = np.empty(n)
+    if together:
+        start = columns[0]
+        for c in range(n):
+            both[c] = row[start + c]
+    else:
+        for c in range(n):
+            both[c] = row[columns[c]]
+    # One plain loop for each kind: all but the logarithms become vector code.
+    if kind == COOCCURRENCE:
+        for c in range(n):
+            out[c] = both[c]
+    elif kind == JACCARD:
+        for c in range(n):
+            out[c] = both[c] / max(mine + theirs[c] - both[c], 1.0)
+    elif kind == LIFT:
+        for c in range(n):
+            out[c] = both[c] / (mine * theirs[c])
+    elif kind == COSINE:
+        for c in range(n):
+            out[c] = both[c] / np.sqrt(mine * theirs[c])
+    elif kind == INCLUSION:
+        for c in range(n):
+            out[c] = both[c] / min(mine, theirs[c])
+    else:
+        for c in range(n):
+            out[c] = 0.0
+            if both[c] > 0:
+                bits = np.log2(n_users * both[c] / (mine * theirs[c]))
+                out[c] = bits * both[c] if kind == LEXICOGRAPHERS else bits
+    if threshold > 1:
+        for c in range(n):
+            if both[c] < threshold and columns[c] != item:
+                out[c] = 0.0
+
+
 @njit(cache=True, nogil=True, parallel=True)
 def similarity_block(
     kind: int,
@@ -24,7 +75,7 @@ def similarity_block(
     """Write the similarity of items `rows` and `columns` to `block` (rows, columns).
 
     `counts[rows[r] - first, columns[c]]` users have both items, `popularity` users have each. A pair with fewer than
-    `threshold` common users, or none, has similarity 0. Computed in float64, rounded once.
+    `threshold` common users, or none, has similarity 0; an item is no pair, and keeps its own. Computed in float64, rounded once.
     """
     n = len(columns)
     together = n > 0  # columns that follow each other: a row of counts is read as it lies
@@ -33,40 +84,9 @@ def similarity_block(
         theirs[c] = max(popularity[columns[c]], 1)
         together = together and columns[c] == columns[0] + c
     for r in prange(len(rows)):
-        row = counts[rows[r] - first]
         mine = np.float64(max(popularity[rows[r]], 1))
-        both = np.empty(n)
-        if together:
-            both[:] = row[columns[0] : columns[0] + n]
-        else:
-            for c in range(n):
-                both[c] = row[columns[c]]
-        out = block[r]
-        # One plain loop for each kind: all but the logarithms become vector code.
-        if kind == COOCCURRENCE:
-            out[:] = both
-        elif kind == JACCARD:
-            for c in range(n):
-                out[c] = both[c] / max(mine + theirs[c] - both[c], 1.0)
-        elif kind == LIFT:
-            for c in range(n):
-                out[c] = both[c] / (mine * theirs[c])
-        elif kind == COSINE:
-            for c in range(n):
-                out[c] = both[c] / np.sqrt(mine * theirs[c])
-        elif kind == INCLUSION:
-            for c in range(n):
-                out[c] = both[c] / min(mine, theirs[c])
-        else:
-            for c in range(n):
-                out[c] = 0.0
-                if both[c] > 0:
-                    bits = np.log2(n_users * both[c] / (mine * theirs[c]))
-                    out[c] = bits * both[c] if kind == LEXICOGRAPHERS else bits
-        if threshold > 1:
-            for c in range(n):
-                if both[c] < threshold:
-                    out[c] = 0.0
+        row = counts[rows[r] - first]
+        _similarity_row(kind, rows[r], row, columns, together, mine, theirs, n_users, threshold, block[r])
 
 
 @njit(cache=True, nogil=True, parallel=True)

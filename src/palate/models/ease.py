@@ -51,16 +51,16 @@ class EASE(ItemItem):
         gram = count_pairs(pairs.indptr, pairs.items, train.n_items).astype(np.float64)
         gram[np.diag_indices_from(gram)] += self.l2
         # The inverse of a positive definite matrix by its Cholesky factor, in place: half the work of a general one.
-        factor, info = dpotrf(gram.T, lower=True, overwrite_a=True)
+        factor, info = dpotrf(gram.T, lower=False, overwrite_a=True)
         if info == 0:
-            inverse, info = dpotri(factor, lower=True, overwrite_c=True)
+            inverse, info = dpotri(factor, lower=False, overwrite_c=True)
         if info != 0:
             raise PlanError(
                 f"ease: l2 = {self.l2} leaves the problem singular: raise it (try {max(self.l2 * 10, 1.0):g})."
             )
-        # LAPACK filled one half; in C order that is the upper one.
-        inverse = np.triu(inverse.T)
-        inverse += np.triu(inverse, 1).T
+        # LAPACK filled one half; in C order that is the lower one.
+        inverse = np.tril(inverse.T)
+        inverse += np.tril(inverse, -1).T
         weights = (inverse / -np.diag(inverse)).astype(np.float32)  # column j divided by P_jj
         np.fill_diagonal(weights, 0.0)
         return EASEState(weights)

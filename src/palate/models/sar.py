@@ -285,7 +285,7 @@ class SAR(ItemItem):
             total = near.sum(axis=0, dtype=np.float64)
             liked = events.value >= 0
             fallback = (
-                float(events.value[liked].mean()) if liked.any() else (state.lowest + state.highest) / 2
+                float(events.value[liked].mean(dtype=np.float64)) if liked.any() else (state.lowest + state.highest) / 2
             )
             weighted = events.value.astype(np.float64) @ near
             ratings[rows] = np.divide(weighted, total, out=np.full(len(wanted), fallback), where=total > 0)[
