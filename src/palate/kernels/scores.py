@@ -16,7 +16,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from palate.kernels.order import merge_sort
-from palate.kernels.strip import weighted_rows
+from palate.kernels.strip import twice_weighted_rows, weighted_rows
 
 Floats = NDArray[np.floating]
 
@@ -42,11 +42,20 @@ def _keep_best(scores: Floats, columns: NDArray[np.int32], best: Floats, items: 
 
 
 @njit(cache=True, nogil=True)
+def _extent(scores: Floats, low: float, high: float) -> tuple[float, float]:
+    """Return `low` and `high`, widened to hold all scores."""
+    for score in scores:
+        low, high = min(low, score), max(high, score)
+    return low, high
+
+
+@njit(cache=True, nogil=True)
 def _best_of_run(
     run: range,
     indptr: NDArray[np.int64],
     row: NDArray[np.int32],
     weight: Floats,
+    second: Floats,
     strip: Floats,
     columns: NDArray[np.int32],
     hidden: NDArray[np.int32],
@@ -54,14 +63,23 @@ def _best_of_run(
     first: int,
     best: Floats,
     items: NDArray[np.int32],
+    low: Floats,
+    high: Floats,
 ) -> None:
     """Do what `best_of_strip` does for a run of contexts."""
-    total = np.empty(strip.shape[1], strip.dtype)
+    width = strip.shape[1]
+    total, second_total = np.empty(width, strip.dtype), np.empty(width, strip.dtype)
     for c in run:
-        weighted_rows(indptr[c], indptr[c + 1], row, weight, strip, total)
+        start, stop = indptr[c], indptr[c + 1]
+        if len(second) == 0:
+            weighted_rows(start, stop, row, strip, 0, weight, total)
+        else:
+            for column in (0, width // 2):
+                twice_weighted_rows(start, stop, row, strip, column, weight, second, total, second_total)
+            low[c], high[c] = _extent(second_total[: len(columns)], low[c], high[c])
         if len(hidden):
             e = at[c]
-            while e < indptr[c + 1] and hidden[e] < first + len(columns):
+            while e < stop and hidden[e] < first + len(columns):
                 if hidden[e] >= first:
                     total[hidden[e] - first] = -np.inf
                 e += 1
@@ -74,6 +92,7 @@ def best_of_strip(
     indptr: NDArray[np.int64],
     row: NDArray[np.int32],
     weight: Floats,
+    second: Floats,
     strip: Floats,
     columns: NDArray[np.int32],
     hidden: NDArray[np.int32],
@@ -81,6 +100,8 @@ def best_of_strip(
     first: int,
     best: Floats,
     items: NDArray[np.int32],
+    low: Floats,
+    high: Floats,
 ) -> None:
     """Take one strip of columns into the running best lists.
 
@@ -88,6 +109,7 @@ def best_of_strip(
         indptr: (contexts + 1) the events of each context.
         row: (events) the row of `strip` that the event's item has.
         weight: (events)
+        second: (events) another weight, whose sums are not listed; or empty.
         strip: (rows, strip width) the item-item matrix at `columns`, which rise; padded with anything.
         columns: (at most strip width) item codes.
         hidden: (events) the place of the event's item among all columns (not only this strip's), rising inside a
@@ -95,11 +117,14 @@ def best_of_strip(
         at: (contexts) how far `hidden` has been read by earlier strips; changed in place.
         first: the place of this strip's first column.
         best, items: (contexts, k) scores falling, -inf and -1 where free; changed in place.
+        low, high: (contexts) least and most of the sums under `second`; changed in place.
     """
     n = len(indptr) - 1
     for run in prange((n + _RUN - 1) // _RUN):
         some = range(run * _RUN, min((run + 1) * _RUN, n))
-        _best_of_run(some, indptr, row, weight, strip, columns, hidden, at, first, best, items)
+        _best_of_run(
+            some, indptr, row, weight, second, strip, columns, hidden, at, first, best, items, low, high
+        )
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -111,31 +136,8 @@ def all_of_strip(
     for run in prange((n + _RUN - 1) // _RUN):
         total = np.empty(strip.shape[1], strip.dtype)
         for c in range(run * _RUN, min((run + 1) * _RUN, n)):
-            weighted_rows(indptr[c], indptr[c + 1], row, weight, strip, total)
+            weighted_rows(indptr[c], indptr[c + 1], row, strip, 0, weight, total)
             scores[c] = total[: scores.shape[1]]
-
-
-@njit(cache=True, nogil=True, parallel=True)
-def extent_of_strip(
-    indptr: NDArray[np.int64],
-    row: NDArray[np.int32],
-    weight: Floats,
-    strip: Floats,
-    width: int,
-    low: Floats,
-    high: Floats,
-) -> None:
-    """Take the smallest and largest score of one strip (its first `width` columns) into `low` and `high` (contexts)."""
-    n = len(indptr) - 1
-    for run in prange((n + _RUN - 1) // _RUN):
-        total = np.empty(strip.shape[1], strip.dtype)
-        for c in range(run * _RUN, min((run + 1) * _RUN, n)):
-            weighted_rows(indptr[c], indptr[c + 1], row, weight, strip, total)
-            least, most = low[c], high[c]
-            for t in range(width):
-                least = min(least, total[t])
-                most = max(most, total[t])
-            low[c], high[c] = least, most
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -206,14 +208,16 @@ def _add_up(
     merged_weight: Floats,
 ) -> int:
     """Add up the weights of `rows`, which stand by item; return how many items there are."""
-    out, last, total = -1, -1, 0.0
-    for row in rows:
-        if item[row] != last:
-            out += 1
-            last, total = item[row], 0.0
-            merged_item[out] = last
-        total += weight[row]
-        merged_weight[out] = total
+    out = 0
+    for w in range(len(weight)):
+        out, last, total = -1, -1, 0.0
+        for row in rows:
+            if item[row] != last:
+                out += 1
+                last, total = item[row], 0.0
+                merged_item[out] = last
+            total += weight[w, row]
+            merged_weight[w, out] = total
     return out + 1
 
 
@@ -225,7 +229,7 @@ def merge(
     merged_item: NDArray[np.int32],
     merged_weight: Floats,
 ) -> NDArray[np.int64]:
-    """Sort each context's events by item and add up those of one item (in float64, in their order).
+    """Sort each context's events by item and add up the weights, (w, events), of one item (in float64, in order).
 
     Writes items and weights where the events stood, packed to the front of each context's range; returns how many
     distinct items each context has.
@@ -236,7 +240,7 @@ def merge(
         start, stop = indptr[c], indptr[c + 1]
         merge_sort(item, rows[start:stop], buffer[start:stop])
         lengths[c] = _add_up(
-            rows[start:stop], item, weight, merged_item[start:stop], merged_weight[start:stop]
+            rows[start:stop], item, weight, merged_item[start:stop], merged_weight[:, start:stop]
         )
     return lengths
 
@@ -251,5 +255,6 @@ def pack(
         packed[c + 1] = packed[c] + lengths[c]
         for n in range(lengths[c]):
             item[packed[c] + n] = item[indptr[c] + n]
-            weight[packed[c] + n] = weight[indptr[c] + n]
+            for w in range(len(weight)):
+                weight[w, packed[c] + n] = weight[w, indptr[c] + n]
     return packed

@@ -75,7 +75,7 @@ def similarity_block(
     """Write the similarity of items `rows` and `columns` to `block` (rows, columns).
 
     `counts[rows[r] - first, columns[c]]` users have both items, `popularity` users have each. A pair with fewer than
-    `threshold` common users, or none, has similarity 0; an item is no pair, and keeps its own. Computed in float64, rounded once.
+    `threshold` common users, or none, has similarity 0; an item alone is no pair. Computed in float64, rounded once.
     """
     n = len(columns)
     together = n > 0  # columns that follow each other: a row of counts is read as it lies

@@ -7,6 +7,7 @@ until the last row is added, so a multiply-add costs little more than reading it
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from llvmlite import ir
@@ -16,25 +17,23 @@ from numba.extending import intrinsic
 
 STRIP_BYTES = 256
 _VECTOR_BYTES = 32
+_HELD = (
+    STRIP_BYTES // _VECTOR_BYTES
+)  # vectors that hold sums: half of the registers, the rest are for reading
 
 
-@intrinsic
-def weighted_rows(
-    typingctx: Any, start: Any, stop: Any, row: Any, weight: Any, strip: Any, total: Any
-) -> Any:
-    """Write the sum of weight[e] x strip[row[e]] over e in start .. stop - 1 to `total`.
-
-    Types: row int32, weight, strip (rows, STRIP_BYTES / size of a number), C order, and total of one float type.
-    Nothing is checked: this is the bottom.
-    """
+def _sums(n_weights: int) -> Any:
+    """Make the intrinsic that adds up the same rows under one weight, or under two at once."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        first, end = args[0], args[1]
-        rows, weights, numbers, sums = (
-            context.make_array(kind)(context, builder, value).data
-            for kind, value in zip(signature.args[2:], args[2:], strict=True)
-        )
-        size = strip.dtype.bitwidth // 8
+        first, end, column = args[0], args[1], args[4]
+        pointers = [
+            context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
+            for kind, value in zip(signature.args, args, strict=True)
+        ]
+        rows, numbers = pointers[2], pointers[3]
+        weights, totals = pointers[5 : 5 + n_weights], pointers[5 + n_weights :]
+        size = signature.args[3].dtype.bitwidth // 8
         lanes = _VECTOR_BYTES // size
         index, lane = ir.IntType(64), ir.IntType(32)
         vector = ir.VectorType(ir.FloatType() if size == 4 else ir.DoubleType(), lanes)
@@ -44,31 +43,65 @@ def weighted_rows(
         undefined = ir.Constant(vector, ir.Undefined)
         before, head = builder.block, builder.append_basic_block("head")
         body, after = builder.append_basic_block("body"), builder.append_basic_block("after")
-        builder.branch(head)
 
+        def at(start: Any, n: int) -> Any:
+            return builder.bitcast(builder.gep(start, [index(n * lanes)]), vector.as_pointer())
+
+        def in_all_lanes(number: Any) -> Any:
+            one = builder.insert_element(undefined, number, lane(0))
+            return builder.shuffle_vector(
+                one, undefined, ir.Constant(ir.VectorType(lane, lanes), [0] * lanes)
+            )
+
+        builder.branch(head)
         builder.position_at_end(head)  # for e from first to end, with all sums in registers
         e = builder.phi(index)
         e.add_incoming(first, before)
-        held = [builder.phi(vector) for _ in range(STRIP_BYTES // _VECTOR_BYTES)]
-        for part in held:
+        held = [[builder.phi(vector) for _ in range(_HELD // n_weights)] for _ in weights]
+        for part in itertools.chain(*held):
             part.add_incoming(ir.Constant(vector, [0.0] * lanes), before)
         builder.cbranch(builder.icmp_signed("<", e, end), body, after)
 
         builder.position_at_end(body)
-        place = builder.sext(builder.load(builder.gep(rows, [e])), index)
-        one = builder.insert_element(undefined, builder.load(builder.gep(weights, [e])), lane(0))
-        every = builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(lane, lanes), [0] * lanes))
-        at = builder.gep(numbers, [builder.mul(place, index(STRIP_BYTES // size))])
-        for n, part in enumerate(held):
-            pointer = builder.bitcast(builder.gep(at, [index(n * lanes)]), vector.as_pointer())
-            part.add_incoming(builder.call(muladd, [every, builder.load(pointer, align=size), part]), body)
+        place = builder.mul(
+            builder.sext(builder.load(builder.gep(rows, [e])), index), index(STRIP_BYTES // size)
+        )
+        start = builder.gep(numbers, [builder.add(place, column)])
+        factors = [in_all_lanes(builder.load(builder.gep(weight, [e]))) for weight in weights]
+        for n in range(_HELD // n_weights):
+            number = builder.load(at(start, n), align=size)
+            for factor, parts in zip(factors, held, strict=True):
+                parts[n].add_incoming(builder.call(muladd, [factor, number, parts[n]]), body)
         e.add_incoming(builder.add(e, index(1)), body)
         builder.branch(head)
 
         builder.position_at_end(after)
-        for n, part in enumerate(held):
-            pointer = builder.bitcast(builder.gep(sums, [index(n * lanes)]), vector.as_pointer())
-            builder.store(part, pointer, align=size)
+        for total, parts in zip(totals, held, strict=True):
+            start = builder.gep(total, [column])
+            for n, part in enumerate(parts):
+                builder.store(part, at(start, n), align=size)
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64, row, weight, strip, total), build
+    return build
+
+
+@intrinsic
+def weighted_rows(
+    typingctx: Any, start: Any, stop: Any, row: Any, strip: Any, column: Any, weight: Any, total: Any
+) -> Any:
+    """Write the sum of weight[e] x strip[row[e]] over e in start .. stop - 1 to `total`; column is 0.
+
+    Types: row int32; weight, total, and strip (rows, STRIP_BYTES / size of a number), C order, of one float
+    type. Nothing is checked: this is the bottom.
+    """
+    return types.void(types.int64, types.int64, row, strip, types.int64, weight, total), _sums(1)
+
+
+@intrinsic
+def twice_weighted_rows(
+    typingctx: Any, start: Any, stop: Any, row: Any, strip: Any, column: Any,
+    weight: Any, second: Any, total: Any, second_total: Any,
+) -> Any:  # fmt: skip
+    """Write the sums under two weights, of the half of the strip that begins at `column`: each row is read once."""
+    signature = (types.int64, types.int64, row, strip, types.int64, weight, second, total, second_total)
+    return types.void(*signature), _sums(2)

@@ -30,6 +30,8 @@ class Affinity:
     indptr: NDArray[np.int64]
     item: Codes
     weight: Floats
+    second: Floats
+    """another weight, where one was asked for; else empty"""
 
 
 class ItemItem(Recommender):
@@ -49,16 +51,18 @@ class ItemItem(Recommender):
 
     # --- what follows from it -------------------------------------------------------------------------------
 
-    def _affinity(self, events: Histories, weights: NDArray[np.float64] | None = None) -> Affinity:
+    def _affinity(self, events: Histories, second: NDArray[np.float64] | None = None) -> Affinity:
+        """Return the sum of the weights of each past item; of `second` weights (events) too, where they are given."""
         from palate.kernels import scores as kernel
 
-        if weights is None:
-            weights = self._weights(events)
+        weights = self._weights(events)
+        all_weights = weights[None] if second is None else np.stack([weights, second])
         item = np.empty(len(events.item), np.int32)
-        weight = np.empty(len(item), self._dtype)
-        lengths = kernel.merge(events.indptr, events.item, weights, item, weight)
+        weight = np.empty(all_weights.shape, self._dtype)
+        lengths = kernel.merge(events.indptr, events.item, all_weights, item, weight)
         indptr = kernel.pack(events.indptr, lengths, item, weight)
-        return Affinity(indptr, item[: indptr[-1]], weight[: indptr[-1]])
+        n = int(indptr[-1])
+        return Affinity(indptr, item[:n], weight[0, :n], weight[-1, : n if second is not None else 0])
 
     @property
     def _dtype(self) -> type[np.floating]:
@@ -84,26 +88,40 @@ class ItemItem(Recommender):
             yield some, np.ascontiguousarray(block)
 
     def _best(self, contexts: Contexts, k: int, exclude_seen: bool, columns: Codes) -> tuple[Codes, Floats]:
+        return self._walk(contexts, k, exclude_seen, columns)[:2]
+
+    def _walk(
+        self,
+        contexts: Contexts,
+        k: int,
+        exclude_seen: bool,
+        columns: Codes,
+        second: NDArray[np.float64] | None = None,
+    ) -> tuple[Codes, Floats, Floats, Floats]:
+        """Return the best k items and scores, and the least and most of the sums under `second` weights (events)."""
         from palate.kernels import scores as kernel
 
-        items = np.full((len(contexts), k), -1, np.int32)
-        best = np.full((len(contexts), k), -np.inf, self._dtype)
+        n = len(contexts)
+        items = np.full((n, k), -1, np.int32)
+        best = np.full((n, k), -np.inf, self._dtype)
+        low, high = np.full(n, np.inf, self._dtype), np.full(n, -np.inf, self._dtype)
         place = np.full(len(self.items), -1, np.int32)
         place[columns] = np.arange(len(columns), dtype=np.int32)
         for part in _parts(contexts.events.indptr):
             batch = contexts.select(np.arange(part.start, part.stop))
-            affinity = self._affinity(batch.events)
+            events = slice(*contexts.events.indptr[[part.start, part.stop]])
+            affinity = self._affinity(batch.events, None if second is None else second[events])
             rows, row = self._rows(affinity)
             hidden = place[affinity.item] if exclude_seen else np.empty(0, np.int32)
             at = affinity.indptr[:-1].copy()
             with progress("Scoring", total=len(columns), unit="items") as advance:
                 for some, strip in self._strips(rows, columns):
                     kernel.best_of_strip(
-                        affinity.indptr, row, affinity.weight, strip, columns[some], hidden, at, some.start,
-                        best[part], items[part],
+                        affinity.indptr, row, affinity.weight, affinity.second, strip, columns[some], hidden, at,
+                        some.start, best[part], items[part], low[part], high[part],
                     )  # fmt: skip
                     advance(some.stop - some.start)
-        return items, best
+        return items, best, low, high
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
         return self._sums(self._affinity(contexts.events), columns)

@@ -18,7 +18,7 @@ users and events as they come; for the last bit of accuracy on a catalogue of so
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -196,11 +196,16 @@ class SAR(ItemItem):
         if self.neighbours is not None:
             # Few terms a score: adding up the neighbours beats walking a matrix of zeros.
             return Recommender._best(self, contexts, k, exclude_seen, columns)
-        items, scores = super()._best(contexts, k, exclude_seen, columns)
-        if self.normalise:
+        if not self.normalise:
+            return super()._best(contexts, k, exclude_seen, columns)
+        if len(columns) < len(self.items):
+            items, scores = super()._best(contexts, k, exclude_seen, columns)
             slope, offset = self._scale(contexts)
-            scores = scores * slope[:, None] + offset[:, None]
-        return items, scores
+        else:
+            fading = self._fading(contexts.events)
+            items, scores, low, high = self._walk(contexts, k, exclude_seen, columns, fading)
+            slope, offset = self._to_scale(low, high)
+        return items, scores * slope[:, None] + offset[:, None]
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
         scores = self._sums(self._affinity(contexts.events), columns)
@@ -225,36 +230,30 @@ class SAR(ItemItem):
     def _scale(self, contexts: Contexts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return slope and offset (contexts) that map each user's possible scores to the range of the values.
 
-        If every past value had been the lowest (highest), the scores would lie between the least (most) that its
-        fading counts give, times that value: that range is mapped to lowest .. highest.
+        If every past value had been the lowest (highest), the scores would lie between the least (most) that
+        its fading counts give, times that value: that range is mapped to lowest .. highest.
         """
+        every = np.arange(len(self.items), dtype=np.int32)
+        fading = self._fading(contexts.events)
+        if self.neighbours is None:
+            return self._to_scale(*self._walk(contexts, 1, False, every, fading)[2:])
+        low, high = np.empty(len(contexts)), np.empty(len(contexts))
+        step = max(1, 2**24 // len(every))
+        for start in range(0, len(contexts), step):
+            batch = contexts.select(np.arange(start, min(start + step, len(contexts))))
+            affinity = self._affinity(batch.events, self._fading(batch.events))
+            sums = self._sums(replace(affinity, weight=affinity.second), every)
+            low[start : start + step], high[start : start + step] = sums.min(axis=1), sums.max(axis=1)
+        return self._to_scale(low, high)
+
+    def _to_scale(self, low: Floats, high: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         state: SARState = self.fitted.state
         if state.highest == state.lowest:
-            return np.ones(len(contexts)), np.zeros(len(contexts))
-        low, high = self._extent(self._affinity(contexts.events, self._fading(contexts.events)))
-        low, high = low * state.lowest, high * state.highest
+            return np.ones(len(low)), np.zeros(len(low))
+        low, high = low.astype(np.float64) * state.lowest, high.astype(np.float64) * state.highest
         span = np.where(high > low, high - low, 1.0)
         slope = (state.highest - state.lowest) / span
         return slope, state.lowest - low * slope
-
-    def _extent(self, affinity: Affinity) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the smallest and largest sum of each context over all items."""
-        from palate.kernels import scores as kernel
-
-        every = np.arange(len(self.items), dtype=np.int32)
-        n = len(affinity.indptr) - 1
-        low, high = np.full(n, np.inf, self._dtype), np.full(n, -np.inf, self._dtype)
-        if self.neighbours is not None:
-            step = max(1, 2**24 // len(every))
-            for start in range(0, n, step):
-                sums = self._sums(_slice(affinity, start, start + step), every)
-                low[start : start + step], high[start : start + step] = sums.min(axis=1), sums.max(axis=1)
-        else:
-            rows, row = self._rows(affinity)
-            for some, strip in self._strips(rows, every):
-                width = some.stop - some.start
-                kernel.extent_of_strip(affinity.indptr, row, affinity.weight, strip, width, low, high)
-        return low.astype(np.float64), high.astype(np.float64)
 
     # --- more verbs -----------------------------------------------------------------------------------------
 
@@ -285,7 +284,9 @@ class SAR(ItemItem):
             total = near.sum(axis=0, dtype=np.float64)
             liked = events.value >= 0
             fallback = (
-                float(events.value[liked].mean(dtype=np.float64)) if liked.any() else (state.lowest + state.highest) / 2
+                float(events.value[liked].mean(dtype=np.float64))
+                if liked.any()
+                else (state.lowest + state.highest) / 2
             )
             weighted = events.value.astype(np.float64) @ near
             ratings[rows] = np.divide(weighted, total, out=np.full(len(wanted), fallback), where=total > 0)[
@@ -374,12 +375,6 @@ def _moved(counts: NDArray[np.int32], places: Codes, n_items: int) -> NDArray[np
     kept = np.flatnonzero(places >= 0)
     moved[np.ix_(places[kept], places[kept])] = counts[np.ix_(kept, kept)]
     return moved
-
-
-def _slice(affinity: Affinity, start: int, stop: int) -> Affinity:
-    indptr = affinity.indptr[start : stop + 1]
-    terms = slice(indptr[0], indptr[-1])
-    return Affinity(indptr - indptr[0], affinity.item[terms], affinity.weight[terms])
 
 
 def _check_memory(n_items: int) -> None:
