@@ -44,16 +44,21 @@ def strips(matrix: np.ndarray, columns: np.ndarray) -> Any:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("k", [1, 7, 200])
 @pytest.mark.parametrize("hiding", [True, False])
-def test_the_best_of_all_strips_are_the_sorted_scores(dtype: type, k: int, hiding: bool) -> None:
+@pytest.mark.parametrize("two", [True, False], ids=["two weights", "one weight"])
+def test_the_best_of_all_strips_are_the_sorted_scores(dtype: type, k: int, hiding: bool, two: bool) -> None:
     indptr, item, weight, matrix = world(dtype)
+    second = np.roll(weight, 1) if two else np.empty(0, dtype)
     columns = np.flatnonzero(np.arange(150) % 5 < 4).astype(np.int32)
     place = np.full(150, -1, np.int32)
     place[columns] = np.arange(len(columns))
     n = len(indptr) - 1
     items, best = np.full((n, k), -1, np.int32), np.full((n, k), -np.inf, dtype)
+    low, high = np.full(n, np.inf, dtype), np.full(n, -np.inf, dtype)
     hidden, at = place[item] if hiding else np.empty(0, np.int32), indptr[:-1].copy()
     for first, some, strip in strips(matrix, columns):
-        scores.best_of_strip(indptr, item, weight, strip, some, hidden, at, first, best, items)
+        scores.best_of_strip(
+            indptr, item, weight, second, strip, some, hidden, at, first, best, items, low, high
+        )
     every = dense(indptr, item, weight, 150) @ matrix
     for c in range(n):
         seen = set(item[indptr[c] : indptr[c + 1]].tolist()) if hiding else set()
@@ -61,21 +66,21 @@ def test_the_best_of_all_strips_are_the_sorted_scores(dtype: type, k: int, hidin
         assert items[c, : len(wanted)].tolist() == wanted
         assert best[c, : len(wanted)].tolist() == every[c, wanted].tolist()
         assert (items[c, len(wanted) :] == -1).all()
+    if two:  # the extent is that of all columns, hidden ones too
+        sums = (dense(indptr, item, second, 150) @ matrix)[:, columns]
+        assert np.array_equal(low, sums.min(axis=1))
+        assert np.array_equal(high, sums.max(axis=1))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_all_scores_and_their_extent_are_the_matrix_product(dtype: type) -> None:
+def test_all_scores_are_the_matrix_product(dtype: type) -> None:
     indptr, item, weight, matrix = world(dtype)
     columns = np.arange(150, dtype=np.int32)
     every = dense(indptr, item, weight, 150) @ matrix
     found = np.full(every.shape, np.nan, dtype)
-    low, high = np.full(len(every), np.inf, dtype), np.full(len(every), -np.inf, dtype)
     for first, some, strip in strips(matrix, columns):
         scores.all_of_strip(indptr, item, weight, strip, found[:, first : first + len(some)])
-        scores.extent_of_strip(indptr, item, weight, strip, len(some), low, high)
     assert np.array_equal(found, every)
-    assert np.array_equal(low, every.min(axis=1))
-    assert np.array_equal(high, every.max(axis=1))
 
 
 def test_a_pruned_matrix_adds_up_to_the_same_product() -> None:
@@ -122,15 +127,17 @@ def test_merging_adds_up_repeats_in_their_order(drawn: list[list[tuple[int, floa
     indptr = np.cumsum([0, *map(len, drawn)]).astype(np.int64)
     events = [event for one in drawn for event in one]
     item = np.array([i for i, _ in events], np.int32)
-    merged, weights = np.empty(len(item), np.int32), np.empty(len(item))
-    lengths = scores.merge(indptr, item, np.array([w for _, w in events], float), merged, weights)
+    weight = np.array([w for _, w in events], float)
+    merged, weights = np.empty(len(item), np.int32), np.empty((2, len(item)))
+    lengths = scores.merge(indptr, item, np.stack([weight, 2 * weight]), merged, weights)
     packed = scores.pack(indptr, lengths, merged, weights)
     for c, one in enumerate(drawn):
         totals: dict[int, float] = {}
         for i, w in one:
             totals[i] = totals.get(i, 0.0) + w
         part = slice(packed[c], packed[c + 1])
-        assert dict(zip(merged[part].tolist(), weights[part].tolist(), strict=True)) == totals
+        assert dict(zip(merged[part].tolist(), weights[0, part].tolist(), strict=True)) == totals
+        assert (weights[1, part] == 2 * weights[0, part]).all()
         assert merged[part].tolist() == sorted(totals)
 
 
