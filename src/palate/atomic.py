@@ -31,7 +31,7 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files private; an ordinary file follows the umask
+        temporary.chmod(0o666 & ~umask())  # mkstemp makes files private; an ordinary file follows the umask
         temporary.replace(target)
     except OSError as error:
         raise DataError(f"Cannot write {target}: {error.strerror or error}. Nothing was changed.") from error
@@ -39,7 +39,8 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
+def umask() -> int:
+    """Return the permissions that new files of this process lack."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.atomic import umask
 from palate.catalogue import Catalogue
 from palate.errors import SavedModelError, listing
 from palate.interactions import Histories
@@ -66,7 +67,10 @@ def write(
         (temporary / "model.json").write_text(
             json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8"
         )
-        temporary.chmod(0o755)
+        temporary.chmod(
+            0o777 & ~umask()
+        )  # made private by mkdtemp and safetensors; who may read is the user's say
+        (temporary / "arrays.safetensors").chmod(0o666 & ~umask())
         _put_in_place(temporary, folder)
     except Exception as error:
         # safetensors and Polars wrap a full disk in errors of their own.
@@ -101,8 +105,7 @@ def _put_in_place(temporary: Path, folder: Path) -> None:
     except BaseException:
         os.replace(earlier, folder)
         raise
-    finally:
-        shutil.rmtree(earlier, ignore_errors=True)
+    shutil.rmtree(earlier, ignore_errors=True)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
