@@ -30,6 +30,7 @@ class Benchmark:
 
 BENCHMARKS = {
     "startup": Benchmark("demo/startup.py"),
+    "interactions-20m": Benchmark("interactions_20m.py"),
     "kernel-limits": Benchmark("kernels/limits.py"),
     "metrics-parity": Benchmark("metrics/parity.py", peers=("rectools", "ranx", "reco")),
     "metrics-speed": Benchmark("metrics/speed.py", peers=("rectools", "ranx", "reco")),

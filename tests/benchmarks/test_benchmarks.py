@@ -14,6 +14,7 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 SCRIPTS = [
     "run.py",
     "demo/startup.py",
+    "interactions_20m.py",
     "sar/parity.py",
     "sar/speed_1m.py",
     "sar/scale_20m.py",
