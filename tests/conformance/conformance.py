@@ -518,7 +518,7 @@ class Conformance:
         scores, history = fitted.score(), fitted.items.ids[[3, 3, 12, 7]].to_list()
         ids = fitted.items.ids.to_list()
         for code in (0, 7, 13):
-            for item in range(0, 20, 3):
+            for item in range(0, 20, 7):
                 why = fitted.explain(user=fitted.users.ids[code], item=ids[item])
                 total = why.contributions["contribution"].sum() + why.baseline
                 assert total == pytest.approx(scores[code, item], rel=1e-6, abs=1e-6)

@@ -18,7 +18,7 @@ from polars.testing import assert_frame_equal
 import palate
 from palate import SAR, Interactions
 from palate.errors import DataError, NotSupported, PalateWarning, PlanError, UnknownId
-from palate.models import algorithm, itemitem
+from palate.models import dense, itemitem
 from palate.models import sar as module
 from palate.models.sar import SIMILARITIES
 from tests.models.brute_force import rating, sar
@@ -123,7 +123,7 @@ def test_large_data_are_taken_in_parts_with_the_same_answers(
 ) -> None:
     whole = fit(rows(), **params)
     monkeypatch.setattr(itemitem, "_EVENTS", 50)
-    monkeypatch.setattr(algorithm, "_CELLS", 60)
+    monkeypatch.setattr(dense, "_CELLS", 60)
     monkeypatch.setattr(module, "_DENSE_BYTES", 0)  # counts are made and pruned a block of rows at a time
     parts = fit(rows(), **params)
     close(parts.similarity_matrix(), whole.similarity_matrix())
@@ -460,7 +460,7 @@ def named(table: dict[str, list[Any]]) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(first=tables(users=8, items=9, least=6, most=25, values=(-1.0, 0.0, 1.0, 3.0)), stream=streams)
 def test_update_and_forget_equal_a_refit_on_random_streams(
     name: str, first: dict[str, list[Any]], stream: list[Any]
