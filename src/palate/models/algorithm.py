@@ -24,12 +24,10 @@ from palate.catalogue import Catalogue
 from palate.errors import NotFitted, NotSupported, PlanError, did_you_mean
 from palate.interactions import Histories, Interactions
 from palate.models.contexts import Contexts
-from palate.progress import progress
+from palate.models.dense import best_of_all
 from palate.vocabulary import Codes, Vocabulary
 
 Floats = NDArray[np.floating]
-
-_CELLS = 2**24  # scores held at a time where a model needs them all: 64 MB of float32
 
 
 @dataclass(frozen=True)
@@ -134,24 +132,11 @@ class Algorithm(BaseModel):
         raise NotImplementedError
 
     def _best(self, contexts: Contexts, k: int, exclude_seen: bool, columns: Codes) -> tuple[Codes, Floats]:
-        """Return the best k of `columns` (ascending) for each context, by making all scores a batch at a time."""
-        from palate.kernels import scores as kernel
-
-        items = np.full((len(contexts), k), -1, np.int32)
-        best = np.full((len(contexts), k), -np.inf)
-        place = np.full(len(self.items), -1, np.int32)
-        place[columns] = np.arange(len(columns), dtype=np.int32)
-        step = max(1, _CELLS // max(len(columns), 1))
-        with progress("Scoring", total=len(contexts), unit="users") as advance:
-            for start in range(0, len(contexts), step):
-                stop = min(start + step, len(contexts))
-                batch = contexts.select(np.arange(start, stop))
-                block = np.ascontiguousarray(self._scores(batch, columns), np.float64)
-                if exclude_seen:
-                    kernel.hide(batch.events.indptr, place[batch.events.item], block)
-                kernel.top_k(block, columns, best[start:stop], items[start:stop])
-                advance(stop - start)
-        return items, best
+        """Return the best k of `columns` (ascending) for each context."""
+        n_items = len(self.items)
+        return best_of_all(
+            self._scores, contexts, k, exclude_seen=exclude_seen, columns=columns, n_items=n_items
+        )
 
     def _similar(self, items: Codes, k: int) -> tuple[Codes, Floats]:
         raise NotImplementedError

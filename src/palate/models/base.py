@@ -6,9 +6,7 @@ answers: who is asked for, which items may be listed, what is unknown, and table
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -25,8 +23,9 @@ from palate.errors import (
     listing,
 )
 from palate.interactions import Histories, Interactions
-from palate.models import saved
+from palate.models import answers, saved
 from palate.models.algorithm import Algorithm, Fitted, Floats, Pairs
+from palate.models.answers import Explanation
 from palate.models.contexts import (
     Contexts,
     HistoriesLike,
@@ -35,23 +34,11 @@ from palate.models.contexts import (
     refuse,
     signed_histories,
 )
-from palate.vocabulary import Codes, Id, Vocabulary, as_ids
+from palate.models.dense import best_of_all
+from palate.vocabulary import Codes, Id, as_ids
 
 Unknown = Literal["raise", "skip", "popular"]
 UNKNOWN: tuple[Unknown, ...] = Unknown.__args__  # type: ignore[attr-defined]
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Why an item has its score: `baseline` and the contributions of past items add up to it."""
-
-    item: Id
-    """what was explained"""
-    score: float
-    """as `score` gives it"""
-    baseline: float
-    contributions: pl.DataFrame
-    """item, value, time (where known), contribution; largest effect first"""
 
 
 class Recommender(Algorithm):
@@ -167,16 +154,7 @@ class Recommender(Algorithm):
         if not known.all():
             strangers = contexts.select(~known)
             items[~known], scores[~known] = self._most_popular(strangers, k, exclude_seen, allowed)
-        listed = items >= 0
-        rank = np.broadcast_to(np.arange(1, k + 1, dtype=np.int32), items.shape)
-        return pl.DataFrame(
-            {
-                "user": contexts.labels.gather(np.repeat(np.arange(len(contexts)), listed.sum(axis=1))),
-                "item": self.items.decode(items[listed]),
-                "score": scores[listed],
-                "rank": rank[listed],
-            }
-        )
+        return answers.lists(contexts.labels, self.items, items, scores, ("user", "item"))
 
     def recommend_codes(
         self,
@@ -282,7 +260,7 @@ class Recommender(Algorithm):
         _check_k(k)
         codes = self._item_codes([items] if isinstance(items, (str, int)) else items)
         found, scores = self._similar(codes, min(k, len(self.items)))
-        return _neighbours(self.items.decode(codes), self.items, found, scores, ("item", "similar"))
+        return answers.lists(self.items.decode(codes), self.items, found, scores, ("item", "similar"))
 
     def similar_users(self, users: Iterable[Id], k: int = 10) -> pl.DataFrame:
         """Return the k users most similar to each of `users`: user, similar, score, rank."""
@@ -292,7 +270,7 @@ class Recommender(Algorithm):
         if (contexts.users < 0).any():
             refuse(contexts, contexts.users < 0)
         found, scores = self._similar_users(contexts, min(k, len(self.users)))
-        return _neighbours(contexts.labels, self.users, found, scores, ("user", "similar"))
+        return answers.lists(contexts.labels, self.users, found, scores, ("user", "similar"))
 
     def explain(
         self, *, user: Id | None = None, history: Sequence[Id] | None = None, item: Id, k: int | None = None
@@ -310,17 +288,9 @@ class Recommender(Algorithm):
         if not self._known(contexts).all():
             refuse(contexts, np.array([True]))
         code = int(self._item_codes([item])[0])
-        items, contributions, baseline = self._explain(contexts, code)
-        events = contexts.events
-        value = np.bincount(events.item, events.value, minlength=len(self.items))[items]
-        columns = {"item": self.items.decode(items), "value": value}
-        if events.time is not None:
-            latest = np.zeros(len(self.items), np.int64)
-            np.maximum.at(latest, events.item, events.time)
-            columns["time"] = pl.Series(latest[items])
-        columns["contribution"] = pl.Series(contributions)
-        table = pl.DataFrame(columns)[np.lexsort((items, -np.abs(contributions)))]
-        score = float(contributions.sum() + baseline)
+        items, effects, baseline = self._explain(contexts, code)
+        table = answers.contributions(contexts.events, items, effects, self.items)
+        score = float(effects.sum() + baseline)
         return Explanation(item, score, float(baseline), table if k is None else table.head(k))
 
     def rate(self, pairs: object) -> pl.DataFrame:
@@ -406,29 +376,14 @@ class Recommender(Algorithm):
     def _most_popular(
         self, contexts: Contexts, k: int, exclude_seen: bool, allowed: NDArray[np.bool_] | None
     ) -> tuple[Codes, Floats]:
-        from palate.models.popularity import Popularity
+        def score(strangers: Contexts, columns: Codes) -> Floats:
+            return np.broadcast_to(self.popularity[columns], (len(strangers), len(columns)))
 
-        popular = Popularity()
-        popular._fitted = dataclasses.replace(self.fitted, state=None)
-        popular._fitted.state = popular.state_type(score=self.popularity.astype(np.float64), time_now=0)
-        return popular._top(contexts, k, exclude_seen, allowed)
+        every = np.arange(len(self.items), dtype=np.int32)
+        columns = every if allowed is None else every[allowed]
+        return best_of_all(score, contexts, k, exclude_seen=exclude_seen, columns=columns, n_items=len(every))
 
 
 def _check_k(k: int) -> None:
     if k < 1:
         raise PlanError(f"k = {k}: a list has at least 1 item.")
-
-
-def _neighbours(
-    ids: pl.Series, vocabulary: Vocabulary, found: Codes, scores: Floats, names: tuple[str, str]
-) -> pl.DataFrame:
-    listed = found >= 0
-    rank = np.broadcast_to(np.arange(1, found.shape[1] + 1, dtype=np.int32), found.shape)
-    return pl.DataFrame(
-        {
-            names[0]: ids.gather(np.repeat(np.arange(len(ids)), listed.sum(axis=1))),
-            names[1]: vocabulary.decode(found[listed]),
-            "score": scores[listed],
-            "rank": rank[listed],
-        }
-    )

@@ -1,0 +1,44 @@
+"""The best k items where all scores are made: a batch of contexts at a time, so that they never take much memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.models.contexts import Contexts
+from palate.progress import progress
+from palate.vocabulary import Codes
+
+Scores = Callable[[Contexts, Codes], NDArray[np.floating]]
+
+_CELLS = 2**24  # scores held at a time: 128 MB
+
+
+def best_of_all(
+    scores: Scores, contexts: Contexts, k: int, *, exclude_seen: bool, columns: Codes, n_items: int
+) -> tuple[Codes, NDArray[np.float64]]:
+    """Return the best k of `columns` (ascending item codes) for each context: items and scores, both (contexts, k).
+
+    Args:
+        scores: makes the scores of a batch, (contexts, columns). contexts: who is asked for.
+        exclude_seen: leave out what stands in the history. n_items: size of the catalogue.
+    """
+    from palate.kernels import scores as kernel
+
+    items = np.full((len(contexts), k), -1, np.int32)
+    best = np.full((len(contexts), k), -np.inf)
+    place = np.full(n_items, -1, np.int32)
+    place[columns] = np.arange(len(columns), dtype=np.int32)
+    step = max(1, _CELLS // max(len(columns), 1))
+    with progress("Scoring", total=len(contexts), unit="users") as advance:
+        for start in range(0, len(contexts), step):
+            stop = min(start + step, len(contexts))
+            batch = contexts.select(np.arange(start, stop))
+            block = np.ascontiguousarray(scores(batch, columns), np.float64)
+            if exclude_seen:
+                kernel.hide(batch.events.indptr, place[batch.events.item], block)
+            kernel.top_k(block, columns, best[start:stop], items[start:stop])
+            advance(stop - start)
+    return items, best
