@@ -18,7 +18,9 @@ class Explanation:
     """Why an item has its score: `baseline` and the contributions of past items add up to it."""
 
     item: Id
+    """what was explained"""
     score: float
+    """as `score` gives it"""
     baseline: float
     contributions: pl.DataFrame
     """item, value, time (where known), contribution; largest effect first"""
