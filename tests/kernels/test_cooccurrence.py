@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from palate.kernels import cooccurrence, order, similarity
+from palate.kernels import cooccurrence, order
 
 
 def draw(users: int, items: int, mean: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -80,7 +80,8 @@ def test_large_catalogues_and_many_users_are_counted_in_wider_numbers(ranks: typ
     pointers, users, places = cooccurrence.invert(indptr, renamed, 80)
     rows = np.zeros((numba.get_num_threads(), 80), counter)
     counts = np.full((80, 80), -1, np.int32)
-    cooccurrence._count_tail(indptr, renamed, pointers, users, places, by_rank, 0, rows, counts)
+    lists = (indptr, renamed, pointers, users, places, by_rank)
+    cooccurrence._count(*lists, 0, 80, False, rows, counts)
     cooccurrence._mirror(counts, rank)
     assert np.array_equal(counts, gram(indptr, items, 80))
 
@@ -95,15 +96,19 @@ def test_items_beyond_16_bits_keep_their_names() -> None:
     pointers, users, places = cooccurrence.invert(indptr, items, n_items)
     assert users[pointers[65_536] : pointers[65_537]].tolist() == [0, 2]
     assert places[pointers[65_536] : pointers[65_537]].tolist() == [1, 1]
-    rows = np.empty((2, n_items), np.int32)
-    similarity.count_rows(indptr, items, pointers, users, 65_535, rows)
-    assert {int(i): int(rows[1, i]) for i in np.flatnonzero(rows[1])} == {
-        0: 1,
-        65_535: 1,
-        65_536: 2,
-        69_999: 1,
-    }
-    assert rows[0].sum() == 2
+
+
+@pytest.mark.parametrize("n_items", [80, 70_000])
+def test_whole_rows_are_those_of_the_matrix(n_items: int) -> None:
+    indptr, items = draw(300, 80, 10)
+    whole = np.pad(gram(indptr, items, 80), ((0, 0), (0, n_items - 80)))
+    have = cooccurrence.lists(indptr, items, n_items)
+    assert have.ranks.dtype == (np.uint16 if n_items == 80 else np.uint32)
+    assert (np.diff(have.popularity) <= 0).all()
+    for first, stop in ((0, 3), (3, 70), (70, 80)):
+        rows = np.full((stop - first, n_items), -1, np.int32)
+        cooccurrence.count_rows(have, first, stop, rows)
+        assert np.array_equal(rows, whole[have.by_rank[first:stop]])
 
 
 def test_the_number_of_threads_changes_nothing() -> None:

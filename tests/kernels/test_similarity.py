@@ -29,8 +29,8 @@ def block_of(
     both, popularity = counts()
     block = np.full((len(rows), len(columns)), np.nan, dtype)
     similarity.similarity_block(
-        kind, both[first:], first, np.array(rows, np.int32), np.array(columns, np.int32), popularity, 40, threshold,
-        block,
+        kind, both[first:], np.array(rows, np.int32) - np.int32(first), np.array(rows, np.int32),
+        np.array(columns, np.int32), popularity, 40, threshold, block,
     )  # fmt: skip
     return block
 
@@ -70,10 +70,12 @@ def test_float32_is_float64_rounded_once(kind: int) -> None:
 def test_items_that_met_as_often_as_by_chance_share_no_information() -> None:
     both = np.array([[20, 10], [10, 20]], np.int32)  # 40 users: 1/2, 1/2, 1/4
     block, codes = np.empty((2, 2)), np.arange(2, dtype=np.int32)
-    similarity.similarity_block(similarity.MUTUAL, both, 0, codes, codes, np.array([20, 20]), 40, 1, block)
+    similarity.similarity_block(
+        similarity.MUTUAL, both, codes, codes, codes, np.array([20, 20]), 40, 1, block
+    )
     assert block.tolist() == [[1, 0], [0, 1]]
     similarity.similarity_block(
-        similarity.LEXICOGRAPHERS, both, 0, codes, codes, np.array([20, 20]), 40, 1, block
+        similarity.LEXICOGRAPHERS, both, codes, codes, codes, np.array([20, 20]), 40, 1, block
     )
     assert block.tolist() == [[20, 0], [0, 20]]
 
@@ -98,3 +100,17 @@ def test_dot_products_of_users_are_the_matrix_product() -> None:
     products = np.empty(9)
     similarity.dot_users(indptr, item.astype(np.int32), affinity[user, item], affinity[4], products)
     assert np.array_equal(products, affinity @ affinity[4])
+
+
+@pytest.mark.parametrize("k", [0, 1, 4, 11])
+def test_the_nearest_are_a_stable_sort_without_the_item_itself(k: int) -> None:
+    rng = np.random.default_rng(k)
+    block = rng.choice([-1.0, 0.0, 0.5, 2.0, 3.0], (12, 12))
+    rows = rng.permutation(12).astype(np.int32)
+    near, found = np.full((12, k + 1), np.nan), np.full((12, k + 1), -9, np.int32)
+    similarity.nearest(block, rows, near, found)
+    for row, item in zip(block, rows, strict=True):
+        order = sorted((j for j in range(12) if j != item and row[j] != 0), key=lambda j: (-row[j], j))[:k]
+        missing = k - len(order)
+        assert found[item].tolist() == [item, *order, *[-1] * missing]
+        assert near[item].tolist() == [row[item], *row[order], *[0.0] * missing]

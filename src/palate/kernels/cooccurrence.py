@@ -12,6 +12,7 @@ load, an add and a store at a random place of a row of counts. Two things make i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,51 @@ def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
     return types.void(array, types.intp), build
 
 
+@dataclass(frozen=True)
+class Lists:
+    """Who has which item, items named by their rank in popularity."""
+
+    indptr: NDArray[np.int64]
+    """(users + 1) where each user's ranks stand"""
+    ranks: NDArray[np.unsignedinteger]
+    """(pairs) ascending for each user"""
+    pointers: NDArray[np.int64]
+    """(items + 1) where each rank's users stand"""
+    users: NDArray[np.int32]
+    """(pairs) ascending for each rank"""
+    places: NDArray[np.int32]
+    """(pairs) where the rank stands in the list of that user"""
+    rank: NDArray[np.int32]
+    """(items) of each item"""
+    by_rank: NDArray[np.int32]
+    """(items) the item of each rank"""
+
+    @property
+    def popularity(self) -> NDArray[np.int64]:
+        """Users of each rank, falling."""
+        return np.diff(self.pointers)
+
+    def buffers(self, first: int) -> NDArray[np.integer]:
+        """Return a row of counts for each thread, wide enough for ranks from `first` on."""
+        most = int(self.popularity[first]) if first < len(self.rank) else 0
+        return np.zeros((get_num_threads(), len(self.rank)), np.uint16 if most < 2**16 else np.int32)
+
+
+def lists(indptr: NDArray[np.int64], items: NDArray[np.int32], n_items: int) -> Lists:
+    """Return the lists for counting.
+
+    Args:
+        indptr, items: distinct items of each user, ascending (`order.distinct_pairs`).
+        n_items: size of the catalogue.
+    """
+    by_rank = np.argsort(-np.bincount(items, minlength=n_items), kind="stable").astype(np.int32)
+    rank = np.empty(n_items, np.int32)
+    rank[by_rank] = np.arange(n_items, dtype=np.int32)
+    # Half the bytes for lists and rows, wherever they fit, is half the misses of the cache.
+    ranks = relabel(indptr, items, rank, np.empty(len(items), np.uint16 if n_items <= 2**16 else np.uint32))
+    return Lists(indptr, ranks, *invert(indptr, ranks, n_items), rank, by_rank)
+
+
 def count_pairs(indptr: NDArray[np.int64], items: NDArray[np.int32], n_items: int) -> NDArray[np.int32]:
     """Return the symmetric matrix of how many users have both items, (items, items) int32; the diagonal is popularity.
 
@@ -64,24 +110,30 @@ def count_pairs(indptr: NDArray[np.int64], items: NDArray[np.int32], n_items: in
         indptr, items: distinct items of each user, ascending (`order.distinct_pairs`).
         n_items: size of the catalogue.
 
-    Memory: 4 bytes x items^2, and 24 bytes a pair while it runs.
+    Memory: 4 bytes x items^2, and 16 bytes a pair while it runs.
     """
     counts = np.empty((n_items, n_items), np.int32)
-    popularity = np.bincount(items, minlength=n_items)
-    by_rank = np.argsort(-popularity, kind="stable").astype(np.int32)
-    rank = np.empty(n_items, np.int32)
-    rank[by_rank] = np.arange(n_items, dtype=np.int32)
-    # Half the bytes for lists and rows, wherever they fit, is half the misses of the cache.
-    ranks = relabel(indptr, items, rank, np.empty(len(items), np.uint16 if n_items <= 2**16 else np.uint32))
-    n_head = _head(popularity[by_rank], indptr)
+    have = lists(indptr, items, n_items)
+    n_head = _head(have.popularity, indptr)
     if n_head:
-        _count_head(_bit_sets(indptr, ranks, n_head), by_rank, counts)
-    pointers, users, places = invert(indptr, ranks, n_items)
-    most = int(popularity[by_rank[n_head]]) if n_head < n_items else 0
-    rows = np.zeros((get_num_threads(), n_items), np.uint16 if most < 2**16 else np.int32)
-    _count_tail(indptr, ranks, pointers, users, places, by_rank, n_head, rows, counts)
-    _mirror(counts, rank)
+        _count_head(_bit_sets(indptr, have.ranks, n_head), have.by_rank, counts)
+    _count(
+        indptr, have.ranks, have.pointers, have.users, have.places, have.by_rank, n_head, n_items, False,
+        have.buffers(n_head), counts,
+    )  # fmt: skip
+    _mirror(counts, have.rank)
     return counts
+
+
+def count_rows(have: Lists, first: int, stop: int, counts: NDArray[np.int32]) -> None:
+    """Write the whole rows of the items of rank `first` to `stop - 1` to `counts` (rows, items).
+
+    For a catalogue whose whole matrix would be too large: without its mirror image, twice the increments.
+    """
+    _count(
+        have.indptr, have.ranks, have.pointers, have.users, have.places, have.by_rank, first, stop, True,
+        have.buffers(first), counts,
+    )  # fmt: skip
 
 
 def _head(popularity: NDArray[np.int64], indptr: NDArray[np.int64]) -> int:
@@ -183,37 +235,56 @@ def _count_head(bits: NDArray[np.uint64], by_rank: NDArray[np.int32], counts: ND
                 counts[by_rank[r], by_rank[s]] = found[r - a * _PAIRS, s - b * _PAIRS]
 
 
-@njit(cache=True, nogil=True, parallel=True)
-def _count_tail(
+@njit(cache=True, nogil=True)
+def _count_row(
+    r: int,
     indptr: NDArray[np.int64],
     ranks: NDArray[np.unsignedinteger],
     pointers: NDArray[np.int64],
     users: NDArray[np.int32],
     places: NDArray[np.int32],
     by_rank: NDArray[np.int32],
-    n_head: int,
+    whole: bool,
+    row: NDArray[np.integer],
+    target: NDArray[np.int32],
+) -> None:
+    """Write the counts of rank r with every rank, or if not `whole` with those at least as popular, by item."""
+    end = len(by_rank) if whole else r + 1
+    row[:end] = 0
+    for p in range(pointers[r], pointers[r + 1]):
+        soon = indptr[users[min(p + _AHEAD, len(users) - 1)]]
+        prefetch(ranks, soon)
+        prefetch(ranks, soon + 32)
+        start = indptr[users[p]]
+        stop = indptr[users[p] + 1] if whole else start + places[p]
+        for n in range(start, stop):
+            row[ranks[n]] += 1  # unsigned ranks spare the test for an index below zero
+    row[r] = pointers[r + 1] - pointers[r]
+    for s in range(end):
+        target[by_rank[s]] = row[s]
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def _count(
+    indptr: NDArray[np.int64],
+    ranks: NDArray[np.unsignedinteger],
+    pointers: NDArray[np.int64],
+    users: NDArray[np.int32],
+    places: NDArray[np.int32],
+    by_rank: NDArray[np.int32],
+    first: int,
+    stop: int,
+    whole: bool,
     rows: NDArray[np.integer],
     counts: NDArray[np.int32],
 ) -> None:
-    """Fill counts[i, j] for each item i without a bit set, j at least as popular."""
-    threads, n_items = rows.shape
+    """Count for ranks `first` to `stop - 1`: whole rows one below the other, or lower halves where the items stand."""
+    threads = len(rows)
     for thread in prange(threads):
-        row = rows[thread]
         # Striding gives each thread rows of every length.
-        for r in range(n_head + thread, n_items, threads):
-            row[: r + 1] = 0
-            for p in range(pointers[r], pointers[r + 1]):
-                ahead = min(p + _AHEAD, len(users) - 1)
-                soon = indptr[users[ahead]]
-                prefetch(ranks, soon)
-                prefetch(ranks, soon + 32)
-                start = indptr[users[p]]
-                for n in range(start, start + places[p]):
-                    row[ranks[n]] += 1  # unsigned ranks spare the test for an index below zero
-            row[r] = pointers[r + 1] - pointers[r]
-            target = counts[by_rank[r]]
-            for s in range(r + 1):
-                target[by_rank[s]] = row[s]
+        for r in range(first + thread, stop, threads):
+            target = counts[r - first] if whole else counts[by_rank[r]]
+            _count_row(r, indptr, ranks, pointers, users, places, by_rank, whole, rows[thread], target)
 
 
 @njit(cache=True, nogil=True, parallel=True)

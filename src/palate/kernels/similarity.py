@@ -64,7 +64,7 @@ def _similarity_row(
 def similarity_block(
     kind: int,
     counts: NDArray[np.int32],
-    first: int,
+    at: NDArray[np.int32],
     rows: NDArray[np.int32],
     columns: NDArray[np.int32],
     popularity: NDArray[np.int64],
@@ -74,7 +74,7 @@ def similarity_block(
 ) -> None:
     """Write the similarity of items `rows` and `columns` to `block` (rows, columns).
 
-    `counts[rows[r] - first, columns[c]]` users have both items, `popularity` users have each. A pair with fewer than
+    `counts[at[r], columns[c]]` users have both items, `popularity` users have each. A pair with fewer than
     `threshold` common users, or none, has similarity 0; an item alone is no pair. Computed in float64, rounded once.
     """
     n = len(columns)
@@ -85,26 +85,63 @@ def similarity_block(
         together = together and columns[c] == columns[0] + c
     for r in prange(len(rows)):
         mine = np.float64(max(popularity[rows[r]], 1))
-        row = counts[rows[r] - first]
+        row = counts[at[r]]
         _similarity_row(kind, rows[r], row, columns, together, mine, theirs, n_users, threshold, block[r])
 
 
-@njit(cache=True, nogil=True, parallel=True)
-def count_rows(
-    indptr: NDArray[np.int64],
-    items: NDArray[np.int32],
-    pointers: NDArray[np.int64],
-    users: NDArray[np.int32],
-    first: int,
-    counts: NDArray[np.int32],
+@njit(cache=True, nogil=True)
+def _sink(near: NDArray[np.floating], found: NDArray[np.int32], end: int) -> None:
+    """Let the root of a heap of `end` sink to its place: the root is the worst, least similar, then latest id."""
+    place = 0
+    while 2 * place + 1 < end:
+        below = 2 * place + 1
+        other = below + 1
+        if other < end and (near[other], -found[other]) < (near[below], -found[below]):
+            below = other
+        if (near[place], -found[place]) <= (near[below], -found[below]):
+            break
+        near[place], near[below] = near[below], near[place]
+        found[place], found[below] = found[below], found[place]
+        place = below
+
+
+@njit(cache=True, nogil=True)
+def _nearest_row(
+    row: NDArray[np.floating], item: int, near: NDArray[np.floating], found: NDArray[np.int32]
 ) -> None:
-    """Write rows `first ...` of the co-occurrence matrix to `counts` (rows, items): for very large catalogues."""
-    for r in prange(len(counts)):
-        row = counts[r]
-        row[:] = 0
-        for p in range(pointers[first + r], pointers[first + r + 1]):
-            for n in range(indptr[users[p]], indptr[users[p] + 1]):
-                row[np.uint32(items[n])] += 1
+    near[0], found[0] = row[item], item
+    best, ids = near[1:], found[1:]
+    k = len(ids)
+    best[:] = -np.inf
+    ids[:] = len(row)
+    if k == 0:
+        return
+    for j in range(len(row)):
+        if row[j] > best[0] and row[j] != 0 and j != item:  # a similarity of 0 is none
+            best[0], ids[0] = row[j], j
+            _sink(best, ids, k)
+    for end in range(k - 1, 0, -1):  # the worst goes to the end, again and again
+        best[0], best[end] = best[end], best[0]
+        ids[0], ids[end] = ids[end], ids[0]
+        _sink(best, ids, end)
+    for n in range(k):
+        if ids[n] == len(row):
+            best[n], ids[n] = 0, -1
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def nearest(
+    block: NDArray[np.floating], rows: NDArray[np.int32], near: NDArray[np.floating], found: NDArray[np.int32]
+) -> None:
+    """Write the items most similar to each of `rows`, by similarity falling, then id rising; 0 is not similar.
+
+    Args:
+        block: (rows, items) similarities.
+        rows: the items of the rows.
+        near, found: (items, 1 + k) similarity and id, the item itself first; 0 and -1 where there are fewer.
+    """
+    for r in prange(len(rows)):
+        _nearest_row(block[r], rows[r], near[rows[r]], found[rows[r]])
 
 
 @njit(cache=True, nogil=True)

@@ -127,28 +127,25 @@ class SAR(ItemItem):
 
     def _pruned(self, counts: NDArray[np.int32] | None, pairs: Pairs, n_items: int) -> tuple[Codes, Floats]:
         """Return each item's most similar ones, by similarity falling, then id rising."""
-        from palate.kernels import cooccurrence, scores, similarity
+        from palate.kernels import cooccurrence, similarity
 
         k = min(self.neighbours or 0, n_items - 1)
-        found = np.full((n_items, k + 1), -1, np.int32)
-        near = np.full((n_items, k + 1), -np.inf, self._dtype)
-        columns = np.arange(n_items, dtype=np.int32)
+        found, near = np.empty((n_items, k + 1), np.int32), np.empty((n_items, k + 1), self._dtype)
+        every = np.arange(n_items, dtype=np.int32)
+        have = cooccurrence.lists(pairs.indptr, pairs.items, n_items) if counts is None else None
         step = max(1, 2**24 // n_items)
-        if counts is None:
-            pointers, users, _ = cooccurrence.invert(pairs.indptr, pairs.items, n_items)
         for start in range(0, n_items, step):
-            rows = columns[start : start + step]
-            if counts is None:
-                part = np.empty((len(rows), n_items), np.int32)
-                similarity.count_rows(pairs.indptr, pairs.items, pointers, users, start, part)
-            else:
-                part = counts[start : start + step]
-            block = self._similarities(part, start, rows, columns)
-            found[rows, 0], near[rows, 0] = rows, block[np.arange(len(rows)), rows]
-            block[block == 0] = -np.inf  # never met; mutual information below zero is a neighbour's too
-            block[np.arange(len(rows)), rows] = -np.inf
-            scores.top_k(block, columns, near[start : start + step, 1:], found[start : start + step, 1:])
-        near[found < 0] = 0
+            stop = min(start + step, n_items)
+            if counts is not None:
+                part, at, rows = counts, every[start:stop], every[start:stop]
+            elif have is not None:
+                part, at, rows = (
+                    np.empty((stop - start, n_items), np.int32),
+                    every[: stop - start],
+                    have.by_rank[start:stop],
+                )
+                cooccurrence.count_rows(have, start, stop, part)
+            similarity.nearest(self._similarities(part, at, rows, every), rows, near, found)
         return found, near
 
     # --- scoring --------------------------------------------------------------------------------------------
@@ -168,12 +165,13 @@ class SAR(ItemItem):
     def _weights(self, events: Histories) -> NDArray[np.float64]:
         return self._fading(events) * events.value
 
-    def _similarities(self, counts: NDArray[np.int32], first: int, rows: Codes, columns: Codes) -> Floats:
+    def _similarities(self, counts: NDArray[np.int32], at: Codes, rows: Codes, columns: Codes) -> Floats:
+        """Return the similarity of items `rows` and `columns`; the counts of `rows` stand in row `at` of `counts`."""
         from palate.kernels import similarity
 
         block = np.empty((len(rows), len(columns)), self._dtype)
         similarity.similarity_block(
-            SIMILARITIES.index(self.similarity), counts, first, rows, columns, self.popularity, len(self.users),
+            SIMILARITIES.index(self.similarity), counts, at, rows, columns, self.popularity, len(self.users),
             self.threshold, block,
         )  # fmt: skip
         return block
@@ -182,7 +180,7 @@ class SAR(ItemItem):
         state: SARState = self.fitted.state
         if state.neighbours is None or state.nearness is None:
             assert state.counts is not None
-            return self._similarities(state.counts, 0, rows, columns)
+            return self._similarities(state.counts, rows, rows, columns)
         dense = np.zeros((len(rows), len(self.items) + 1), self._dtype)  # the last column takes the -1
         np.put_along_axis(dense, state.neighbours[rows], state.nearness[rows], axis=1)
         return dense[:, columns]
