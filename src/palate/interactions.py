@@ -42,6 +42,11 @@ class Labels:
         """Return the labels of some rows; the names stay."""
         return Labels(self.codes[rows], self.names)
 
+    def shrunk(self) -> Labels:
+        """Return the same labels without the names that no row has."""
+        names, codes = _shrink(self.names, self.codes)
+        return Labels(codes, names)
+
 
 @dataclass(frozen=True, eq=False)
 class Histories:
@@ -238,7 +243,8 @@ class Interactions:
         part = self._rows(rows if isinstance(rows, np.ndarray) else np.asarray(rows))
         users, user = _shrink(part.users, part.user)
         items, item = _shrink(part.items, part.item)
-        return replace(part, users=users, items=items, user=user, item=item)
+        event, basket = (labels and labels.shrunk() for labels in (part.event, part.basket))
+        return replace(part, users=users, items=items, user=user, item=item, event=event, basket=basket)
 
     def _rows(self, rows: Rows) -> Interactions:
         return replace(

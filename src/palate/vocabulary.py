@@ -43,7 +43,8 @@ class Vocabulary:
 
     @classmethod
     def factorise(cls, ids: pl.Series) -> tuple[Vocabulary, Codes]:
-        """Return the vocabulary of `ids` and their codes; `ids` is as `as_ids` gives it, without nulls."""
+        """Return the vocabulary of `ids`, which have no nulls, and their codes."""
+        ids = as_ids(ids)
         if ids.dtype == pl.String:
             vocabulary = cls(ids.unique().sort())
             return vocabulary, vocabulary.encode(ids)

@@ -375,12 +375,11 @@ class Conformance:
 
     def test_unknown_users_are_refused_skipped_or_given_the_popular(self, fitted: Recommender) -> None:
         user = fitted.users.ids[2]
-        if self.model.learns_from_history:
-            with pytest.raises(UnknownId, match=r"1 of 2 asked for \(-99\).*unknown="):
-                fitted.recommend(users=[user, -99])
-            assert_frame_equal(
-                fitted.recommend(users=[-99, user], unknown="skip"), fitted.recommend(users=[user])
-            )
+        with pytest.raises(UnknownId, match=r"1 of 2 asked for \(-99\).*unknown="):
+            fitted.recommend(users=[user, -99])
+        assert_frame_equal(
+            fitted.recommend(users=[-99, user], unknown="skip"), fitted.recommend(users=[user])
+        )
         popular = fitted.recommend(users=[-99, user], k=5, unknown="popular")
         assert_frame_equal(popular.filter(pl.col("user") == user), fitted.recommend(users=[user], k=5))
         strangers = popular.filter(pl.col("user") == -99)
@@ -391,9 +390,8 @@ class Conformance:
             fitted.recommend(users=[-99], unknown="populr")  # type: ignore[arg-type]
 
     def test_an_id_of_the_other_kind_is_unknown(self, fitted: Recommender) -> None:
-        if self.model.learns_from_history:
-            with pytest.raises(UnknownId):
-                fitted.recommend(users=["1000"])
+        with pytest.raises(UnknownId):
+            fitted.recommend(users=["1000"])
 
     def test_an_empty_history_is_treated_as_an_unknown_user(self, fitted: Recommender) -> None:
         item = fitted.items.ids[1]

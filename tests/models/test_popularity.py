@@ -37,7 +37,7 @@ def test_scores_count_users_each_by_the_age_of_the_latest_choice(
 
 def test_everybody_gets_the_same_list_less_what_they_have_seen() -> None:
     model = Popularity().fit(Interactions.from_table(rows()))
-    order = model.recommend(users=[-1], k=20)["item"].to_list()
+    order = model.recommend(users=[-1], k=20, unknown="popular")["item"].to_list()
     for user, seen in rows().group_by("user").agg("item").iter_rows():
         mine = model.recommend(users=[user], k=20)["item"].to_list()
         assert mine == [item for item in order if item not in seen]
@@ -46,8 +46,9 @@ def test_everybody_gets_the_same_list_less_what_they_have_seen() -> None:
 def test_recent_popularity_forgets_the_old() -> None:
     table = {"user": [1, 2, 3, 4], "item": ["old", "old", "old", "new"], "time": [0, 0, 0, 30 * DAY]}
     data = Interactions.from_table(table)
-    assert Popularity().fit(data).recommend(users=["?"], k=1)["item"].to_list() == ["old"]
-    assert Popularity(half_life_days=10).fit(data).recommend(users=["?"], k=1)["item"].to_list() == ["new"]
+    for half_life_days, first in ((None, "old"), (10, "new")):
+        model = Popularity(half_life_days=half_life_days).fit(data)
+        assert model.recommend(users=["?"], k=1, unknown="popular")["item"].to_list() == [first]
 
 
 def test_fading_without_times_is_refused() -> None:

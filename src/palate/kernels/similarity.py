@@ -92,17 +92,19 @@ def similarity_block(
 @njit(cache=True, nogil=True)
 def _sink(near: NDArray[np.floating], found: NDArray[np.int32], end: int) -> None:
     """Let the root of a heap of `end` sink to its place: the root is the worst, least similar, then latest id."""
-    place = 0
+    value, item, place = near[0], found[0], 0
     while 2 * place + 1 < end:
         below = 2 * place + 1
         other = below + 1
-        if other < end and (near[other], -found[other]) < (near[below], -found[below]):
+        if other < end and (
+            near[other] < near[below] or (near[other] == near[below] and found[other] > found[below])
+        ):
             below = other
-        if (near[place], -found[place]) <= (near[below], -found[below]):
+        if value < near[below] or (value == near[below] and item > found[below]):
             break
-        near[place], near[below] = near[below], near[place]
-        found[place], found[below] = found[below], found[place]
+        near[place], found[place] = near[below], found[below]
         place = below
+    near[place], found[place] = value, item
 
 
 @njit(cache=True, nogil=True)
@@ -116,10 +118,12 @@ def _nearest_row(
     ids[:] = len(row)
     if k == 0:
         return
+    worst = best[0]
     for j in range(len(row)):
-        if row[j] > best[0] and row[j] != 0 and j != item:  # a similarity of 0 is none
+        if row[j] > worst and row[j] != 0 and j != item:  # a similarity of 0 is none
             best[0], ids[0] = row[j], j
             _sink(best, ids, k)
+            worst = best[0]
     for end in range(k - 1, 0, -1):  # the worst goes to the end, again and again
         best[0], best[end] = best[end], best[0]
         ids[0], ids[end] = ids[end], ids[0]

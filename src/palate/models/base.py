@@ -142,6 +142,8 @@ class Recommender(Algorithm):
         contexts = self._contexts(users, histories)
         allowed = self._allowed(candidates, where)
         known = self._known(contexts)
+        if histories is None and unknown != "popular":
+            known &= contexts.users >= 0  # also for a model that would answer anybody
         if unknown == "raise" and not known.all():
             refuse(contexts, ~known)
         if unknown == "skip":
@@ -232,9 +234,13 @@ class Recommender(Algorithm):
         known = self._known(asked)
         if not known.all():
             refuse(asked, ~known)
+        ids = as_ids([id for some in candidates for id in some])
+        stops = np.cumsum([len(some) for some in candidates])
+        every = self.items.encode(ids)
         frames = []
-        for n, ids in enumerate(candidates):
-            codes = self.items.encode(ids)
+        for n, stop in enumerate(stops):
+            start = stop - len(candidates[n])
+            codes = every[start:stop]
             scores = np.full(len(codes), -np.inf)
             here = codes >= 0
             if here.any():
@@ -244,7 +250,7 @@ class Recommender(Algorithm):
                 pl.DataFrame(
                     {
                         "user": asked.labels.gather(np.full(len(order), n)),
-                        "item": (as_ids(ids) if len(order) else self.items.ids).gather(order),
+                        "item": ids.gather(start + order),
                         "score": pl.Series(scores[order]).replace(-np.inf, None),
                         "rank": np.arange(1, len(order) + 1, dtype=np.int32),
                     }

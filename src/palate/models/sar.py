@@ -359,10 +359,16 @@ class SAR(ItemItem):
         fitted = change.fitted
         fitted.state = self._measured(fitted.histories)
         fitted.state.counts = counts
-        self._fitted = fitted
+        before, self._fitted = self._fitted, fitted
         if self.neighbours is not None:
             nothing = Pairs(np.zeros(1, np.int64), np.empty(0, np.int32))
-            fitted.state.neighbours, fitted.state.nearness = self._pruned(counts, nothing, len(fitted.items))
+            try:
+                fitted.state.neighbours, fitted.state.nearness = self._pruned(
+                    counts, nothing, len(fitted.items)
+                )
+            except BaseException:  # Ctrl-C, say: the model is as it was
+                self._fitted = before
+                raise
 
 
 def _moved(counts: NDArray[np.int32], places: Codes, n_items: int) -> NDArray[np.int32]:
