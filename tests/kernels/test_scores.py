@@ -129,7 +129,7 @@ def test_merging_adds_up_repeats_in_their_order(drawn: list[list[tuple[int, floa
     item = np.array([i for i, _ in events], np.int32)
     weight = np.array([w for _, w in events], float)
     merged, weights = np.empty(len(item), np.int32), np.empty((2, len(item)))
-    lengths = scores.merge(indptr, item, np.stack([weight, 2 * weight]), merged, weights)
+    lengths = scores.merge(indptr, item, np.stack([weight, 2 * weight]), 5, merged, weights)
     packed = scores.pack(indptr, lengths, merged, weights)
     for c, one in enumerate(drawn):
         totals: dict[int, float] = {}

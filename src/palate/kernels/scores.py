@@ -15,7 +15,6 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from palate.kernels.order import merge_sort
 from palate.kernels.strip import twice_weighted_rows, weighted_rows
 
 Floats = NDArray[np.floating]
@@ -72,10 +71,9 @@ def _best_of_run(
     for c in run:
         start, stop = indptr[c], indptr[c + 1]
         if len(second) == 0:
-            weighted_rows(start, stop, row, strip, 0, weight, total)
+            weighted_rows(start, stop, row, strip, weight, total)
         else:
-            for column in (0, width // 2):
-                twice_weighted_rows(start, stop, row, strip, column, weight, second, total, second_total)
+            twice_weighted_rows(start, stop, row, strip, weight, second, total, second_total)
             low[c], high[c] = _extent(second_total[: len(columns)], low[c], high[c])
         if len(hidden):
             e = at[c]
@@ -136,7 +134,7 @@ def all_of_strip(
     for run in prange((n + _RUN - 1) // _RUN):
         total = np.empty(strip.shape[1], strip.dtype)
         for c in range(run * _RUN, min((run + 1) * _RUN, n)):
-            weighted_rows(indptr[c], indptr[c + 1], row, strip, 0, weight, total)
+            weighted_rows(indptr[c], indptr[c + 1], row, strip, weight, total)
             scores[c] = total[: scores.shape[1]]
 
 
@@ -221,11 +219,35 @@ def _add_up(
     return out + 1
 
 
+@njit(cache=True, nogil=True)
+def _by_item(indptr: NDArray[np.int64], item: NDArray[np.int32], n_items: int) -> NDArray[np.int64]:
+    """Return the events of each context by item, those of one item in their order: two counting sorts."""
+    owner = np.empty(len(item), np.int32)
+    place = np.zeros(n_items + 1, np.int64)
+    for c in range(len(indptr) - 1):
+        for e in range(indptr[c], indptr[c + 1]):
+            owner[e] = c
+            place[item[e] + 1] += 1
+    for i in range(n_items):
+        place[i + 1] += place[i]
+    by_item = np.empty(len(item), np.int64)
+    for n in range(len(item)):
+        by_item[place[item[n]]] = n
+        place[item[n]] += 1
+    fill = indptr[:-1].copy()
+    rows = np.empty(len(item), np.int64)
+    for e in by_item:
+        rows[fill[owner[e]]] = e
+        fill[owner[e]] += 1
+    return rows
+
+
 @njit(cache=True, nogil=True, parallel=True)
 def merge(
     indptr: NDArray[np.int64],
     item: NDArray[np.int32],
     weight: NDArray[np.float64],
+    n_items: int,
     merged_item: NDArray[np.int32],
     merged_weight: Floats,
 ) -> NDArray[np.int64]:
@@ -235,10 +257,9 @@ def merge(
     distinct items each context has.
     """
     lengths = np.zeros(len(indptr) - 1, np.int64)
-    rows, buffer = np.arange(len(item)), np.empty(len(item), np.int64)
+    rows = _by_item(indptr, item, n_items)
     for c in prange(len(indptr) - 1):
         start, stop = indptr[c], indptr[c + 1]
-        merge_sort(item, rows[start:stop], buffer[start:stop])
         lengths[c] = _add_up(
             rows[start:stop], item, weight, merged_item[start:stop], merged_weight[:, start:stop]
         )

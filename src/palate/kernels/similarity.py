@@ -24,12 +24,10 @@ def _similarity_row(
 ) -> None:
     """Write the row of one item of `similarity_block`; `together` columns follow each other without a gap."""
     n = len(columns)
-    both = np.empty(n)
     if together:
-        start = columns[0]
-        for c in range(n):
-            both[c] = row[start + c]
+        both = row[columns[0] : columns[0] + n]
     else:
+        both = np.empty(n, np.int32)
         for c in range(n):
             both[c] = row[columns[c]]
     # One plain loop for each kind: all but the logarithms become vector code.

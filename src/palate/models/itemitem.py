@@ -20,6 +20,7 @@ from palate.models.contexts import Contexts
 from palate.progress import progress
 from palate.vocabulary import Codes
 
+_STRIPS = 16  # strips made at a time
 _EVENTS = 2**25  # distinct past items taken at a time: 256 MB of items and weights
 
 
@@ -59,7 +60,7 @@ class ItemItem(Recommender):
         all_weights = weights[None] if second is None else np.stack([weights, second])
         item = np.empty(len(events.item), np.int32)
         weight = np.empty(all_weights.shape, self._dtype)
-        lengths = kernel.merge(events.indptr, events.item, all_weights, item, weight)
+        lengths = kernel.merge(events.indptr, events.item, all_weights, len(self.items), item, weight)
         indptr = kernel.pack(events.indptr, lengths, item, weight)
         n = int(indptr[-1])
         return Affinity(indptr, item[:n], weight[0, :n], weight[-1, : n if second is not None else 0])
@@ -77,15 +78,20 @@ class ItemItem(Recommender):
 
     def _strips(self, rows: Codes, columns: Codes) -> Iterator[tuple[slice, Floats]]:
         """Yield the matrix at `rows` a strip of columns at a time, padded to the width that the kernels take."""
-        from palate.kernels.strip import STRIP_BYTES
+        from palate.kernels.strip import STRIP_BYTES, in_lines
 
         width = STRIP_BYTES // np.dtype(self._dtype).itemsize
-        for start in range(0, len(columns), width):
-            some = slice(start, min(start + width, len(columns)))
-            block = self._block(rows, columns[some])
-            if block.shape[1] < width:
-                block = np.pad(block, ((0, 0), (0, width - block.shape[1])))
-            yield some, np.ascontiguousarray(block)
+        wide = width * _STRIPS  # a matrix is made faster in wide pieces, and added up faster in narrow ones
+        for first in range(0, len(columns), wide):
+            some = columns[first : first + wide]
+            n = -(-len(some) // width)
+            block = self._block(rows, some)
+            if len(some) < n * width:
+                block = np.pad(block, ((0, 0), (0, n * width - len(some))))
+            strips = in_lines((n, len(rows), width), self._dtype)
+            strips[:] = block.reshape(len(rows), n, width).transpose(1, 0, 2)
+            for at, strip in zip(range(first, first + len(some), width), strips, strict=True):
+                yield slice(at, min(at + width, len(columns))), strip
 
     def _best(self, contexts: Contexts, k: int, exclude_seen: bool, columns: Codes) -> tuple[Codes, Floats]:
         return self._walk(contexts, k, exclude_seen, columns)[:2]
