@@ -236,9 +236,9 @@ def _by_item(indptr: NDArray[np.int64], item: NDArray[np.int32], n_items: int) -
         place[item[n]] += 1
     fill = indptr[:-1].copy()
     rows = np.empty(len(item), np.int64)
-    for e in by_item:
-        rows[fill[owner[e]]] = e
-        fill[owner[e]] += 1
+    for event in by_item:
+        rows[fill[owner[event]]] = event
+        fill[owner[event]] += 1
     return rows
 
 
