@@ -3,13 +3,13 @@
     python benchmarks/kernels/limits.py [--share 0.2]
 
 First the machine: memory (STREAM's triad), reading the second cache, GEMM, increments at random places of a
-row that stays in the first cache, scatter of 8-byte words over main memory. Then each kernel on a part of
-the synthetic world (../sar/synthetic.py; `--share` of its users), as a share of the limit that its work is
-bound by:
+row that stays in the first cache, scatter of 8-byte words over main memory. Then each kernel on two synthetic
+worlds (../sar/synthetic.py), one of the size of MovieLens-1M and `--share` of the users of one of the size of
+MovieLens-20M, as a share of the limit that its work is bound by:
 
 * co-occurrence counting: increments a second against random increments in the nearest cache. Above 1 is
   possible: pairs of popular items are counted 64 users to an instruction instead of one at a time;
-* histories times the item-item matrix to top-k, the whole way: bytes read from tiles against reading a tile
+* histories times the item-item matrix to top-k, the whole way: bytes read from strips against reading a strip
   straight through, and multiply-adds against GEMM (which reuses each number it loads hundreds of times; here
   each is used once for each event);
 * ordering rows by user and time, and distinct pairs by user and item: rows a second against the scatter;
@@ -36,9 +36,11 @@ import synthetic
 import common
 from palate.interactions import Interactions
 from palate.kernels import cooccurrence, order, ranking
+from palate.kernels.strip import STRIP_BYTES
 from palate.models.sar import SAR
 
-_TILE_BYTES, _K = 8 << 20, 10  # a tile of the item-item matrix as models cut it; length of a list
+_K = 10  # length of a list
+_SMALL = (6_040, 3_706, 1_000_209)  # users, items, rows
 
 
 def best(work: Callable[[], object], times: int = 5) -> float:
@@ -98,19 +100,18 @@ def machine_limits() -> dict[str, float]:
     }
 
 
-def world(share: float) -> dict[str, np.ndarray]:
-    """Users are cut, histories and the catalogue stay."""
-    users = round(synthetic.USERS * share)
-    made = synthetic.make(users, synthetic.ITEMS, round(synthetic.ROWS * share))
+def world(users: int, items: int, rows: int) -> dict[str, np.ndarray]:
+    """Rows in codes."""
+    made = synthetic.make(users, items, rows)
     return {"user": made["user"] - 1, "item": made["item"] - 1, "time": made["time"]}
 
 
 def counting(rows: dict[str, np.ndarray], limits: dict[str, float]) -> dict[str, float]:
-    n_users = int(rows["user"].max()) + 1
-    indptr, items = order.distinct_pairs(rows["user"], rows["item"], n_users, synthetic.ITEMS)
+    n_users, n_items = int(rows["user"].max()) + 1, int(rows["item"].max()) + 1
+    indptr, items = order.distinct_pairs(rows["user"], rows["item"], n_users, n_items)
     lengths = np.diff(indptr).astype(np.float64)
     increments = float((lengths * (lengths + 1) / 2).sum())
-    seconds = best(lambda: cooccurrence.count_pairs(indptr, items, synthetic.ITEMS), 2)
+    seconds = best(lambda: cooccurrence.count_pairs(indptr, items, n_items), 3)
     rate = increments / seconds / 1e6
     return {
         "pairs_million_s": rate,
@@ -120,17 +121,17 @@ def counting(rows: dict[str, np.ndarray], limits: dict[str, float]) -> dict[str,
 
 
 def scoring(rows: dict[str, np.ndarray], limits: dict[str, float]) -> dict[str, float]:
-    """The whole way from a fitted model to the lists of all its users: tiles, sums, best ten."""
+    """The whole way from a fitted model to the lists of all its users: strips, sums, best ten."""
     train = Interactions.from_table(rows)
     model = SAR().fit(train)
-    seconds = best(lambda: model.recommend_codes(k=10), 1)
+    seconds = best(lambda: model.recommend_codes(k=_K), 2)
     adds = float(len(train)) * train.n_items
-    tile = np.ones(_TILE_BYTES // 4, np.float32)
-    straight = 50 * tile.nbytes / best(lambda: _read(tile, 50)) / 1e9
+    strip = np.ones(train.n_items * STRIP_BYTES // 4, np.float32)
+    straight = 50 * strip.nbytes / best(lambda: _read(strip, 50)) / 1e9
     return {
         "gb_s": 4 * adds / seconds / 1e9,
-        "tile_read_gb_s": straight,
-        "of_tile_read": 4 * adds / seconds / 1e9 / straight,
+        "strip_read_gb_s": straight,
+        "of_strip_read": 4 * adds / seconds / 1e9 / straight,
         "gflop_s": 2 * adds / seconds / 1e9,
         "of_gemm": 2 * adds / seconds / 1e9 / limits["gemm_gflop_s"],
         "seconds": seconds,
@@ -140,9 +141,9 @@ def scoring(rows: dict[str, np.ndarray], limits: dict[str, float]) -> dict[str, 
 def ordering(rows: dict[str, np.ndarray], limits: dict[str, float]) -> dict[str, float]:
     mixed = np.random.default_rng(42).permutation(len(rows["user"]))
     user, item, when = (rows[name][mixed] for name in ("user", "item", "time"))
-    n_users = int(user.max()) + 1
+    n_users, n_items = int(user.max()) + 1, int(item.max()) + 1
     by_time = len(user) / best(lambda: order.group_by_time(user, when, n_users)) / 1e6
-    pairs = len(user) / best(lambda: order.distinct_pairs(user, item, n_users, synthetic.ITEMS)) / 1e6
+    pairs = len(user) / best(lambda: order.distinct_pairs(user, item, n_users, n_items)) / 1e6
     return {
         "by_time_million_s": by_time,
         "by_time_of_scatter": by_time / limits["scatter_million_s"],
@@ -168,26 +169,24 @@ def metrics(limits: dict[str, float]) -> dict[str, float]:
 
 def measure(share: float) -> dict[str, object]:
     limits = machine_limits()
-    rows = world(share)
-    kernels = {
-        "co-occurrence": counting(rows, limits),
-        "scores to top-k": scoring(rows, limits),
-        "ordering": ordering(rows, limits),
-        "metrics": metrics(limits),
-    }
+    part = round(synthetic.USERS * share), synthetic.ITEMS, round(synthetic.ROWS * share)
+    kernels = {"metrics": metrics(limits)}
+    for users, items, rows in (_SMALL, part):
+        made, size = world(users, items, rows), f"{rows:,} rows, {items:,} items"
+        kernels |= {
+            f"co-occurrence, {size}": counting(made, limits),
+            f"scores to top-k, {size}": scoring(made, limits),
+            f"ordering, {size}": ordering(made, limits),
+        }
     rounded = {
         name: {key: round(value, 3) for key, value in found.items()} for name, found in kernels.items()
     }
-    return {
-        "rows": len(rows["user"]),
-        "limits": {key: round(value, 1) for key, value in limits.items()},
-        "kernels": rounded,
-    }
+    return {"limits": {key: round(value, 1) for key, value in limits.items()}, "kernels": rounded}
 
 
 def main() -> None:
     parser = common.arguments(__doc__)
-    parser.add_argument("--share", type=float, default=0.2, help="share of the synthetic world's users")
+    parser.add_argument("--share", type=float, default=0.2, help="share of the users of the large world")
     options = parser.parse_args()
     common.warn_when_busy()
     result = common.worker(__file__, options.share)
