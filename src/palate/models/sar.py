@@ -133,7 +133,7 @@ class SAR(ItemItem):
         found, near = np.empty((n_items, k + 1), np.int32), np.empty((n_items, k + 1), self._dtype)
         every = np.arange(n_items, dtype=np.int32)
         have = cooccurrence.lists(pairs.indptr, pairs.items, n_items) if counts is None else None
-        step = max(1, 2**24 // n_items)
+        step = max(1, 2**21 // n_items)  # rows at a time: 8 MB of counts and as much of similarities stay in a cache
         for start in range(0, n_items, step):
             stop = min(start + step, n_items)
             if counts is not None:
