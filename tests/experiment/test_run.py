@@ -134,6 +134,20 @@ def test_every_protocol_runs_to_a_report(world: Path, tmp_path: Path, method: st
     assert (result.by_time is not None) == (method in ("random", "stratified", "last-out"))
 
 
+@pytest.mark.parametrize("metrics", [["rmse"], ["ndcg", "rmse"]])
+def test_a_plan_with_a_rating_metric_runs_to_a_report(
+    world: Path, tmp_path: Path, metrics: list[str]
+) -> None:
+    content = Plan.load(world).resolved()
+    content["models"] = [{"name": "sar"}, {"name": "sar", "label": "sar-30d", "half_life_days": 30}]
+    content["evaluate"] |= {"metrics": metrics}
+    result = run(Plan.of(content), out=tmp_path / "out")
+    errors = [model.metrics["rmse"].value for model in result.ranking()]
+    assert all(0 < error < 5 for error in errors)
+    if metrics == ["rmse"]:
+        assert errors == sorted(errors)
+
+
 def test_a_given_split_reads_its_test_file_in_the_same_way(world: Path, tmp_path: Path) -> None:
     lines = (world.parent / "ratings.csv").read_text().splitlines()
     (world.parent / "train.csv").write_text("\n".join(lines[:-60]) + "\n")

@@ -100,7 +100,8 @@ def warm_up(plan: ModelPlan, how: EvaluatePlan) -> None:
     """Compile the kernels on a few rows, so that a model's seconds are its own and not the compiler's."""
     users, items = np.divmod(np.arange(64), 8)
     rows = (users + items) % 2 == 0
-    tiny = Interactions.from_table({"user": users[rows], "item": items[rows], "time": np.arange(64)[rows]})
+    columns = {"user": users, "item": items, "value": 1.0 + items % 5, "time": np.arange(64)}
+    tiny = Interactions.from_table({name: column[rows] for name, column in columns.items()})
     split = chronological(tiny, ratio=0.5)
     easy = how.model_copy(update={"bootstrap": 0, "relevant_from": None, "candidates": "all"})
     judge(plan.create().fit(split.train), split, easy, plan.label)
