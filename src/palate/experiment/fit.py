@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +18,11 @@ from palate.experiment.plan import EvaluatePlan, ModelPlan
 from palate.interactions import Interactions
 from palate.models.base import Recommender
 from palate.split import Split, chronological
+
+try:
+    import resource
+except ImportError:  # Windows has none
+    resource = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
@@ -107,8 +111,8 @@ def warm_up(plan: ModelPlan, how: EvaluatePlan) -> None:
     judge(plan.create().fit(split.train), split, easy, plan.label)
 
 
-def peak_rss_mb() -> float:
-    """Return the peak memory of this process in MB.
+def peak_rss_mb() -> float | None:
+    """Return the peak memory of this process in MB; None where the system does not tell.
 
     From /proc where there is one: a child's `ru_maxrss` starts at its parent's peak on Linux.
     """
@@ -117,5 +121,7 @@ def peak_rss_mb() -> float:
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
         if "VmHWM" in lines:
             return int(lines["VmHWM"].split()[0]) / 1024
+    if resource is None:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
