@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from palate.errors import DataError, PalateError
+from palate.errors import DataError, PalateError, PlanError, SplitError
 from palate.evaluation.result import Result
+from palate.experiment import fit as fitting
 from palate.experiment import run as running
 from palate.experiment.plan import Plan
 from palate.experiment.run import run
@@ -88,6 +89,33 @@ def test_a_split_that_lets_the_future_in_has_a_figure_by_time_beside_it(done: tu
 
 def test_the_figure_by_time_can_be_switched_off(world: Path, tmp_path: Path) -> None:
     assert run(world, out=tmp_path / "out", settings=["evaluate.by_time=false"]).by_time is None
+
+
+def test_places_in_a_history_are_no_dates_to_split_by(world: Path, tmp_path: Path) -> None:
+    lines = [" ".join(f"i{(user + 2 * place) % 12}" for place in range(6)) for user in range(20)]
+    (world.parent / "baskets.txt").write_text("\n".join(lines) + "\n")
+    content = Plan.load(world).resolved()
+    content["data"] = {"path": str(world.parent / "baskets.txt"), "format": "sequences"}
+    content["models"] = [{"name": "popularity"}]
+    result = run(Plan.of(content), out=tmp_path / "out")
+    assert result.by_time is None
+    assert "By time: not measurable, because the times end before 1980" in result.notes[0]
+
+
+@pytest.mark.parametrize("error", [SplitError("no relevant row is left."), PlanError("k is too large.")])
+def test_a_side_check_by_time_that_fails_leaves_the_run_its_figures(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: PalateError
+) -> None:
+    def by_its_split(plan: Any, split: Any, *rest: Any, **options: Any) -> Any:
+        if split.protocol.method == "time":
+            raise error
+        return fitting.fit(plan, split, *rest, **options)
+
+    monkeypatch.setattr(running, "fit", by_its_split)
+    result = run(world, out=tmp_path / "out")
+    assert result.by_time is None
+    assert f"By time: not measurable, because {error}" in result.notes
+    assert Result.read(tmp_path / "out") == result
 
 
 def test_examples_have_reasons_in_names_and_shares_of_at_most_all(done: tuple[Result, Path]) -> None:

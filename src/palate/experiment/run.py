@@ -14,7 +14,7 @@ from pathlib import Path
 from palate import __version__, split
 from palate.atomic import whole
 from palate.datasets import Dataset
-from palate.errors import DataError, SplitError
+from palate.errors import DataError, PalateError, SplitError
 from palate.evaluation.result import ByTime, Result
 from palate.experiment.assemble import assemble, measured
 from palate.experiment.checks import check_metrics
@@ -26,6 +26,8 @@ from palate.report.html import render
 
 _TIMELESS = ("random", "stratified", "chronological", "last-out")
 _SHARE = 0.8
+_ORDINAL_BEFORE = 315_532_800
+"""1980-01-01: times that end before it count the events of each user, as `palate data describe` warns."""
 
 
 def run(
@@ -97,25 +99,29 @@ def _run(plan: Plan, folder: Path, isolate: bool, log: Log) -> Result:
             cpu_seconds=one.cpu_seconds.model_dump(),
         )
         fitted.append(one)
-    timed = by_time(plan, data, log)
+    timed = None
+    if plan.evaluate.by_time and plan.split.method in _TIMELESS:
+        try:
+            timed = by_time(plan, data, log)
+        except PalateError as error:  # a check at the side of a run that has its figures
+            log("by_time", skipped=str(error))
+            notes = [*notes, f"By time: not measurable, because {error}"]
     log.step("comparing and choosing examples")
     return assemble(plan, data, parts, used, fitted, timed=timed, folder=folder, notes=notes)
 
 
 def by_time(plan: Plan, data: Dataset, log: Log) -> ByTime | None:
-    """Measure the first metric again by time, where the plan's own split lets the future into train.
+    """Measure the first metric again by time, for a plan whose own split lets the future into train.
 
-    None for a plan that says no, for data without times, and where time does not divide the rows.
+    None for data without times or with only one. Raises SplitError for times that are places in a history
+    and where time does not divide the rows, and what fitting and evaluating raise.
     """
     time = data.interactions.time
-    wanted = plan.evaluate.by_time and plan.split.method in _TIMELESS
-    if not wanted or time is None or time.min() == time.max():
+    if time is None or time.min() == time.max():
         return None
-    try:
-        timed = split.by_time(data.interactions, at=float(plan.split.params.get("ratio", _SHARE)))
-    except SplitError as error:
-        log("by_time", skipped=str(error))
-        return None
+    if time.max() < _ORDINAL_BEFORE:
+        raise SplitError("the times end before 1980: they are places in a history, not dates.")
+    timed = split.by_time(data.interactions, at=float(plan.split.params.get("ratio", _SHARE)))
     key = check_metrics(plan.evaluate.metrics, plan.evaluate.k)[0]
     name, at, k = key.partition("@")
     how = plan.evaluate.model_copy(update={"metrics": [name], "k": [int(k)] if at else plan.evaluate.k})
