@@ -219,3 +219,46 @@ def test_intervals_hold_the_mean_and_repeat_under_a_seed():
     one, two = (evaluate_tables(run, truth, metrics=ALL, seed=9) for _ in range(2))
     assert one == two
     assert all(found.ci95[0] <= found.mean <= found.ci95[1] for found in one.values())
+
+
+def test_a_value_of_the_truth_that_is_nan_is_refused_with_its_row():
+    truth = TRUTH | {"value": [5.0, float("nan"), 4.0]}
+    with pytest.raises(DataError, match=r"NaN in 1 rows \(row 2\)"):
+        evaluate_tables(RUN, truth, relevant_from=4.0)
+    with pytest.raises(DataError, match="NaN"):
+        evaluate_tables(RUN, truth, metrics="rmse")
+
+
+def test_ranks_are_no_predicted_values():
+    ranked = {"user": [1, 1], "item": [10, 20], "rank": [1, 2]}
+    with pytest.raises(PlanError, match="column 'score' in the run"):
+        evaluate_tables(ranked, TRUTH | {"value": [1.0, 2.0, 3.0]}, metrics="rmse")
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        (
+            {"user": [1, 1, 2], "item": [20, 20, 20], "score": [1.0, 2.0, 3.0]},
+            "item 20 is recommended to user 1 more",
+        ),
+        ({"user": [1, 2], "item": [20, 20], "score": [1.0, float("nan")]}, "user 2, item 20 is NaN"),
+    ],
+)
+def test_rating_metrics_refuse_a_pair_predicted_twice_and_nan(run, said):
+    with pytest.raises(DataError, match=said):
+        evaluate_tables(run, TRUTH | {"value": [1.0, 2.0, 3.0]}, metrics="rmse")
+
+
+def test_rating_metrics_count_every_row_of_a_repeated_truth_pair():
+    truth = {"user": [1, 1, 2], "item": [20, 20, 20], "value": [1.0, 2.0, 1.0]}
+    run = {"user": [1, 2], "item": [20, 20], "score": [1.0, 1.0]}
+    assert evaluate_tables(run, truth, metrics="mae")["mae"].mean == pytest.approx(1 / 3)
+
+
+def test_an_empty_run_of_text_is_no_list_whatever_the_ids_of_the_truth():
+    run = pl.DataFrame(schema={"user": pl.String, "item": pl.String, "score": pl.String})
+    train = {"user": [1, 2], "item": [20, 50]}
+    found = evaluate_tables(run, TRUTH, metrics=[*ALL, "coverage"], train=train)
+    assert set(means(found).values()) == {0.0}
+    assert found.notes == ["2 of 2 users of the truth have no list: they count as zeros."]

@@ -1,9 +1,8 @@
 """Tables in, numbers out: metrics of any system's recommendations, without a model of Palate's.
 
 A run is a table of user, item and score (or rank); the truth is a table of user and item. Integer ids are
-compared
-as they are: no encoding, and no sort where a table's users ascend already, as they do in most files. All
-    metrics of a user come from one look at the user's rows (`kernels.ranking.grouped_metrics`).
+compared as they are: no encoding, and no sort where a table's users ascend already, as they do in most files.
+All metrics of a user come from one look at the user's rows (`kernels.ranking.grouped_metrics`).
 """
 
 from __future__ import annotations
@@ -55,7 +54,9 @@ def evaluate_tables(
     Args:
         run: user, item, and `score` (higher is better, ties by lower item id) or `rank` (from 1). Any table:
             pandas, Polars, Arrow, DuckDB, a dict of columns. Rows may come in any order, lists of any length.
-        truth: user, item; and `value` for `relevant_from` and for rating metrics. A repeated row counts once.
+            Rating metrics need `score`, the predicted value: a rank predicts none.
+        truth: user, item; and `value` for `relevant_from` and for rating metrics. A repeated pair is one
+            relevant item; for rating metrics every row counts, as each is a value to predict.
         k: cut-offs.
         metrics: names or keys, all but `auc`, which needs scores of the whole catalogue.
         train: user, item: what the beyond-accuracy metrics need.
@@ -69,7 +70,7 @@ def evaluate_tables(
 
     Raises:
         DataError: a column is missing or has gaps, ids are of two kinds, a pair stands twice in the run, a
-            score is NaN, the truth is empty.
+            score or a value of the truth is NaN, the truth is empty.
         PlanError: a metric that cannot be had from these tables.
 
     Time: 10 million rows of run and 5 million of truth with integer ids take about a third of a second on
@@ -94,7 +95,8 @@ def evaluate_tables(
         raise PlanError(
             f"{listing(key for key in asked.keys if key.partition('@')[0] in BEYOND)}: give train too."
         )
-    run_frame, truth_frame = to_frame(run, source="run"), to_frame(truth, source="truth")
+    truth_frame = to_frame(truth, source="truth")
+    run_frame = _typed(to_frame(run, source="run"), truth_frame)
     values = _values(truth_frame) if "value" in truth_frame.columns else None
     found: dict[str, Estimate] = {}
     notes: list[str] = []
@@ -165,17 +167,12 @@ def _list_values(tables: _Tables, asked: Wanted, notes: list[str]) -> Values:
     )
     if wrong == kernel.NOT_A_NUMBER:
         user, item = tables.name(0, tables.run_user[row]), tables.name(1, tables.run_item[row])
-        raise DataError(
-            f"run: the score of user {user!r}, item {item!r} is NaN: give numbers, or leave the row out."
-        )
+        raise _no_score(user, item)
     if wrong == kernel.DUPLICATE:
         user = tables.run_user[row]
         ids, counts = np.unique(tables.run_item[tables.run_user == user], return_counts=True)
         item = tables.name(1, ids[counts > 1][0])
-        raise DataError(
-            f"run: item {item!r} is recommended to user {tables.name(0, user)!r} more than once. "
-            "Keep one row of each pair, say the one with the highest score."
-        )
+        raise _repeated(tables.name(0, user), item)
     if without_list:
         notes.append(
             f"{without_list:,} of {tables.n_users:,} users of the truth have no list: they count as zeros."
@@ -183,6 +180,19 @@ def _list_values(tables: _Tables, asked: Wanted, notes: list[str]) -> Values:
     if strangers:
         notes.append(f"{strangers:,} users of the run are not in the truth: they were left out.")
     return named(values, r_precision, ks)
+
+
+def _no_score(user: object, item: object) -> DataError:
+    return DataError(
+        f"run: the score of user {user!r}, item {item!r} is NaN: give numbers, or leave the row out."
+    )
+
+
+def _repeated(user: object, item: object) -> DataError:
+    return DataError(
+        f"run: item {item!r} is recommended to user {user!r} more than once. "
+        "Keep one row of each pair, say the one with the highest score."
+    )
 
 
 def _beyond(
@@ -242,8 +252,16 @@ def _rating(
     """Return the rating metrics over the pairs that stand in both tables."""
     if values is None:
         raise PlanError("rmse, mae, r2 and explained_variance need a column 'value' in the truth.")
+    if "score" not in run.columns and "rank" in run.columns:
+        raise PlanError("rmse, mae, r2 and explained_variance need a column 'score' in the run: not ranks.")
     _same_kind(run, truth)
     predicted = run.select(user=as_ids(run["user"]), item=as_ids(run["item"]), score=_scores(run))
+    if (bad := predicted["score"].is_nan()).any():
+        row = predicted.row(bad.arg_max() or 0)
+        raise _no_score(row[0], row[1])
+    if (twice := predicted.select("user", "item").is_duplicated()).any():
+        row = predicted.row(twice.arg_max() or 0)
+        raise _repeated(row[0], row[1])
     actual = truth.select(user=as_ids(truth["user"]), item=as_ids(truth["item"]), value=values)
     both = actual.join(predicted, on=["user", "item"], how="inner")
     if both.height == 0:
@@ -261,6 +279,16 @@ def _rating(
     return estimates(rating.statistics(sums, asked), resamples=bootstrap, seed=seed)
 
 
+def _typed(run: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
+    """Give a run without rows the types it would have: an empty file or frame tells none."""
+    if run.height:
+        return run
+    ids = [name for name in ("user", "item") if name in truth.columns]
+    return pl.DataFrame(
+        schema={name: truth.schema[name] if name in ids else pl.Float64() for name in run.columns}
+    )
+
+
 def _ids(
     run: pl.DataFrame, truth: pl.DataFrame, column: str
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Vocabulary | None]:
@@ -274,12 +302,12 @@ def _ids(
             raise DataError(f"{source}: {ids.null_count():,} rows have no {column}. Mend or drop them.")
     if in_run.dtype == pl.Int64 and in_truth.dtype == pl.Int64:
         return frozen(in_run.to_numpy(), np.int64), frozen(in_truth.to_numpy(), np.int64), None
-    if len(in_run) and in_run.dtype != in_truth.dtype:
+    if in_run.dtype != in_truth.dtype:
         kinds = ["integers" if ids.dtype == pl.Int64 else "text" for ids in (in_run, in_truth)]
         raise DataError(
             f"column '{column}' holds {kinds[0]} in the run and {kinds[1]} in the truth: make both one kind."
         )
-    codes, vocabulary = _text_codes(pl.concat([in_run, in_truth]) if len(in_run) else in_truth)
+    codes, vocabulary = _text_codes(pl.concat([in_run, in_truth]))
     return frozen(codes[: len(in_run)], np.int64), frozen(codes[len(in_run) :], np.int64), vocabulary
 
 
@@ -309,7 +337,13 @@ def _scores(run: pl.DataFrame) -> pl.Series:
 
 
 def _values(truth: pl.DataFrame) -> pl.Series:
-    return _numbers(truth["value"], "truth")
+    """Return the values; raise DataError for NaN, which Polars would call higher than every threshold."""
+    values = _numbers(truth["value"], "truth")
+    bad = values.is_nan().arg_true()
+    if len(bad):
+        rows = listing((str(row + 1) for row in bad), limit=5)
+        raise DataError(f"truth: the value is NaN in {len(bad):,} rows (row {rows}). Mend or drop them.")
+    return values
 
 
 def _numbers(column: pl.Series, source: str) -> pl.Series:
