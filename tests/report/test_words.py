@@ -36,6 +36,16 @@ def test_a_lower_error_wins() -> None:
     assert sentence(pair(-0.03, 0.001, "rmse")).startswith("sar beats ease")
 
 
+def test_an_interval_that_crosses_zero_is_told_with_its_signs() -> None:
+    ends = (-0.02, 0.001)
+    lost = pair(-0.01, 0.04).model_copy(update={"ci95": ends})
+    assert "ease beats sar by 0.010 nDCG@10 (95 % interval -0.001 to 0.020," in sentence(lost)
+    won = pair(0.01, 0.04).model_copy(update={"ci95": (-0.001, 0.02)})
+    assert "(95 % interval -0.001 to 0.020," in sentence(won)
+    less = pair(-0.01, 0.04, "rmse").model_copy(update={"ci95": ends})
+    assert "sar beats ease by 0.010 RMSE (95 % interval -0.001 to 0.020," in sentence(less)
+
+
 def test_the_headline_names_those_who_may_be_as_good(result: Result) -> None:
     assert (
         headline(result)

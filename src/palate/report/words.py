@@ -49,7 +49,8 @@ def sentence(pair: Difference) -> str:
     winner, loser = (pair.a, pair.b) if better else (pair.b, pair.a)
     interval = ""
     if pair.ci95:
-        low, high = sorted(abs(end) for end in pair.ci95)
+        # `size` is the difference without its sign, so a negative one turns the interval with it.
+        low, high = pair.ci95 if pair.difference > 0 else (-pair.ci95[1], -pair.ci95[0])
         interval = f"95 % interval {number(low)} to {number(high)}, "
     return f"{winner} beats {loser} by {size} {metric} ({interval}{probability(pair.p_holm)})."
 
