@@ -63,6 +63,13 @@ def test_novelty_is_zero_for_what_everybody_has_and_grows_by_one_bit_a_halving()
     assert np.isnan(found[3])
 
 
+def test_novelty_leaves_out_items_that_nobody_has():
+    lists = np.array([[0, 1], [1, -1]], np.int32)
+    found = beyond.novelty(lists, np.array([2, 0]), 8)
+    assert found[0] == 2.0
+    assert np.isnan(found[1])
+
+
 def test_gini_is_zero_for_equal_shares_and_near_one_for_one_item():
     assert beyond.gini(np.arange(10, dtype=np.int32).reshape(5, 2), 10) == pytest.approx(0.0)
     assert beyond.gini(np.full((5, 1), 3, np.int32), 10) == pytest.approx(9 / 10)

@@ -14,9 +14,9 @@ With `list(u)` the first k items recommended to user u, `past(u)` the distinct i
 Novelty: Castells, Vargas, Wang 2011 (item discovery). Diversity: Ziegler et al. 2005. Serendipity: Zhang et
 al. 2012, with relevance. Popularity lift: Abdollahpouri et al. 2019, over all users as one group.
 
-The mean over the list divides by the items there are (k at most). Novelty and diversity have no value for
-users without a list (for diversity: without a pair), serendipity is 0 for them, popularity lift takes the
-users with both.
+The mean over the list divides by the items there are (k at most); novelty leaves out items without a user.
+Novelty and diversity have no value for users without a list (for diversity: without a pair), serendipity is 0
+for them, popularity lift takes the users with both.
 """
 
 from __future__ import annotations
@@ -95,15 +95,19 @@ def gini(top: Codes, n_items: int) -> float:
 
 
 def novelty(top: Codes, popularity: NDArray[np.int64], n_users: int) -> Floats:
-    """Return each list's mean of -log2(share of train's users with the item); NaN without a list."""
-    with np.errstate(divide="ignore"):
-        surprise = -np.log2(popularity / n_users)
+    """Return each list's mean of -log2(share of train's users with the item); NaN without a list.
+
+    An item that nobody has (train holds negative events of it alone) has no surprise: the mean leaves it out.
+    """
+    surprise = np.full(len(popularity), np.nan)
+    owned = popularity > 0
+    surprise[owned] = -np.log2(popularity[owned] / n_users)
     return list_means(surprise, top)
 
 
 def list_means(value: Floats, top: Codes) -> Floats:
-    """Return the mean of `value[item]` over each list; NaN without a list."""
-    there = top >= 0
+    """Return the mean of `value[item]` over each list, without items of value NaN; NaN without any."""
+    there = (top >= 0) & ~np.isnan(value)[top]
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(there, value[top], 0.0).sum(axis=1) / there.sum(axis=1))
 
