@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 
 from palate.errors import PlanError, did_you_mean
 
@@ -45,7 +46,7 @@ def wanted(metrics: Iterable[str] | str, k: Iterable[int] | int) -> Wanted:
     >>> wanted(["ndcg", "rmse", "hit@1"], k=[5, 10]).keys
     ('ndcg@5', 'ndcg@10', 'rmse', 'hit@1')
     """
-    cutoffs = [k] if isinstance(k, int) else list(k)
+    cutoffs = list(k) if isinstance(k, Iterable) else [k]
     keys: dict[str, None] = {}
     for metric in [metrics] if isinstance(metrics, str) else metrics:
         name, at, own = metric.partition("@")
@@ -59,7 +60,7 @@ def wanted(metrics: Iterable[str] | str, k: Iterable[int] | int) -> Wanted:
         if at and not own.isdecimal():
             raise PlanError(f"metric {metric!r}: a cut-off is a whole number, as in '{name}@10'.")
         for cutoff in [int(own)] if at else cutoffs:
-            if isinstance(cutoff, bool) or not isinstance(cutoff, int) or cutoff < 1:
+            if isinstance(cutoff, bool) or not isinstance(cutoff, Integral) or cutoff < 1:
                 raise PlanError(f"k = {cutoff!r}: a cut-off is a whole number from 1.")
             keys[f"{name}@{cutoff}"] = None
     if not keys:
