@@ -22,12 +22,11 @@ def list_similarity(
     """Write for each place of each list the sum of cosines to the earlier items, and to the user's past.
 
     The cosine of two items is that of their binary columns in train: common users / sqrt(users x users).
-        Train comes
-    both ways round: `item_users` by item and `user_items` by user, distinct pairs. `top` (users, places) is
-        padded with -1; `to_list` and `to_past` have its shape and begin as zeros.
+    Train comes both ways round: `item_users` by item and `user_items` by user, distinct pairs. `top`
+    (users, places) is padded with -1; `to_list` and `to_past` have its shape and begin as zeros.
 
-    One row of common users is counted at a time, only for items that stand in a list: memory is one row,
-        cost is the sum over those items of their users' items, plus lists x past.
+    One row of common users is counted at a time, only for items that stand in a list: memory is one row, cost
+    is the sum over those items of their users' items, plus lists x past.
     """
     n_items = len(item_indptr) - 1
     start = np.zeros(n_items + 1, np.int64)
