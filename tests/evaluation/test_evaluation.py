@@ -82,6 +82,51 @@ def test_auc_is_that_of_the_models_scores_over_unseen_items(parts, sar):
         assert found.per_user["auc"][u] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("how", ["listed", "sampled"])
+@pytest.mark.parametrize("exclude_seen", [True, False])
+def test_auc_is_taken_among_the_candidates_and_relevant_items_outside_stand_below_all(
+    parts, sar, how, exclude_seen
+):
+    n_items = len(sar.items)
+    candidates = sar.items.ids[::2].to_list() if how == "listed" else {"sampled": 5, "seed": 3}
+    found = evaluate(
+        sar,
+        parts,
+        k=n_items,
+        metrics=["auc", "recall"],
+        candidates=candidates,
+        exclude_seen=exclude_seen,
+        bootstrap=0,
+    )
+    scores = sar.score(users=found.users)
+    place, item = found.truth
+    for u in range(len(found.users)):
+        relevant = item[place == u]
+        ranked = set(found.top[u].tolist()) - {-1}
+        known = set(relevant.tolist()) & ranked
+        expected = plain_metrics.auc(scores[u], known, ranked, len(relevant))
+        assert found.per_user["auc"][u] == pytest.approx(expected)
+
+
+def test_novelty_is_finite_where_a_listed_item_has_negative_events_alone():
+    train = Interactions.from_table({"user": [1, 2, 2, 3], "item": [10, 10, 20, 30], "value": [1, 1, 1, -1]})
+    test = Interactions.from_table({"user": [1], "item": [20]})
+    found = evaluate(create("random").fit(train), (train, test), k=3, metrics="novelty", bootstrap=0)
+    assert found.top[0].tolist().count(-1) == 1  # 20 and 30, in some order
+    assert found.estimates["novelty@3"].mean == pytest.approx(np.log2(3))
+
+
+def test_numpy_integers_are_cutoffs(parts, sar):
+    found = evaluate(sar, parts, k=np.int64(2), metrics="recall", bootstrap=0)
+    assert list(found.estimates) == ["recall@2"]
+    assert list(evaluate(sar, parts, k=np.array([2, 3]), metrics="recall", bootstrap=0).estimates) == [
+        "recall@2",
+        "recall@3",
+    ]
+    with pytest.raises(PlanError, match="whole number"):
+        evaluate(sar, parts, k=2.5)
+
+
 def test_rows_already_in_train_leave_the_truth_and_are_counted():
     train = Interactions.from_table({"user": [1, 1, 2], "item": [10, 20, 20]})
     test = Interactions.from_table({"user": [1, 1, 2], "item": [10, 30, 20]})

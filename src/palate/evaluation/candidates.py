@@ -35,6 +35,19 @@ class Candidates:
     """(users) each user's candidates"""
     notes: tuple[str, ...] = ()
 
+    def outside(self, users: NDArray[np.int64], seen: Pairs | None, n_items: int) -> NDArray[np.bool_]:
+        """Return (users, items) what may not be recommended to each: no candidate, or `seen` by them."""
+        shut = np.zeros((len(users), n_items), np.bool_)
+        if self.allowed is not None:
+            shut[:] = ~self.allowed
+        if self.of_user is not None:
+            mine = self.of_user.select(users)
+            shut[:] = True
+            shut[mine.user, mine.items] = False
+        if seen is not None:
+            shut[seen.user, seen.items] = True
+        return shut
+
 
 def resolve(candidates: CandidatesLike, model: Recommender, job: Task, *, exclude_seen: bool) -> Candidates:
     """Return the candidates that a caller describes, see `evaluate`. Raises PlanError."""

@@ -94,7 +94,7 @@ def evaluate(
         relevant_from: test rows are relevant from this value on (None: all); negative events never are.
         candidates: `"all"` items of train; a list of item ids; `{"sampled": n, "seed": s}`, which ranks each
             user's relevant items among n others drawn evenly from those the user has not taken; or
-            `{"file": path}` of items, or of candidate items of each user.
+            `{"file": path}` of items, or of candidate items of each user. Relevant items outside are misses.
         seed: of the resampling.
         bootstrap: resamples of the intervals by user; 0 for none.
         label: name on the board; the model's own when None.
@@ -182,8 +182,12 @@ def _answers(
             top[rows, : lists.shape[1]] = lists[:, : top.shape[1]]
             found |= list_values(lists, relevant, ks)
         if scores is not None and asked.any_of(["auc"]):
-            seen = job.seen.select(rows)
-            found["auc"] = auc_values(scores, relevant, (seen.indptr, seen.items) if exclude_seen else None)
+            outside = candidates.outside(
+                rows, job.seen.select(rows) if exclude_seen else None, scores.shape[1]
+            )
+            counts, excluded = outside.sum(axis=1), np.nonzero(outside)[1].astype(np.int32)
+            indptr = np.concatenate([[0], np.cumsum(counts)])
+            found["auc"] = auc_values(scores, relevant.within(outside), (indptr, excluded))
         for key, value in found.items():
             values.setdefault(key, np.empty(len(job)))[rows] = value
         done += len(rows)

@@ -3,12 +3,17 @@
 Relevance is binary. With `hit(i)` 1 where place i holds a relevant item, R the number of relevant items and
 k the cut-off:
 
-    ndcg@k       sum_i hit(i) / log2(i + 1)  /  sum_(i <= min(k, R)) 1 / log2(i + 1)       Jarvelin,
-    Kekalainen 2002 map@k        sum_i hit(i) precision@i  /  min(k, R) map_all@k    sum_i hit(i)
-    precision@i  /  R precision@k  hits / k            recall@k  hits / R            hit@k  1 if there is a
-    hit mrr@k        1 / place of the first hit, 0 without one          Voorhees 1999 r_precision  hits
-    among the first R places / R auc          share of pairs (relevant, other candidate) in the right order,
-    ties half
+    ndcg@k       sum_i hit(i) / log2(i + 1)  /  sum_(i <= min(k, R)) 1 / log2(i + 1)
+    map@k        sum_i hit(i) precision@i  /  min(k, R)
+    map_all@k    sum_i hit(i) precision@i  /  R
+    precision@k  hits / k
+    recall@k     hits / R
+    hit@k        1 if there is a hit, else 0
+    mrr@k        1 / place of the first hit, 0 without one
+    r_precision  hits among the first R places / R
+    auc          share of pairs (relevant, other candidate) in the right order, ties half
+
+Sums run over the first k places. nDCG: Jarvelin, Kekalainen 2002. Reciprocal rank: Voorhees 1999.
 
 A list shorter than k counts as if nothing relevant followed. docs/metrics.md says how other libraries differ.
 """
@@ -62,6 +67,13 @@ class Relevant:
         at = np.repeat(self.indptr[users] - indptr[:-1], lengths) + np.arange(indptr[-1])
         return Relevant(indptr, self.items[at], self.n[users])
 
+    def within(self, outside: NDArray[np.bool_]) -> Relevant:
+        """Return the same with items `outside` (users, items) as relevant items that no list can hold."""
+        user = np.repeat(np.arange(len(self)), np.diff(self.indptr))
+        kept = ~outside[user, self.items]
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(user[kept], minlength=len(self)))])
+        return Relevant(indptr.astype(np.int64), self.items[kept], self.n)
+
 
 def list_values(top: Codes, relevant: Relevant, ks: tuple[int, ...]) -> Values:
     """Return every list metric of every user, by key (`ndcg@10`, ..., and `r_precision`).
@@ -111,7 +123,7 @@ def auc_values(
     relevant: Relevant,
     excluded: tuple[NDArray[np.int64], Codes] | None = None,
 ) -> NDArray[np.float64]:
-    """Return each user's area under the ROC curve over the whole catalogue.
+    """Return each user's area under the ROC curve over all items that are not `excluded`.
 
     The share of pairs (relevant item, other candidate) in which the relevant item has the higher score; a tie
     counts half. A relevant item without a code stands below every candidate; a user without any pair gets
