@@ -218,3 +218,12 @@ def test_candidates_can_be_sampled() -> None:
 def test_a_toml_date_is_a_day_to_split_at() -> None:
     plan = Plan.parse(SMALL.replace('"random"\n', '"time"\nat = 2011-10-01\n', 1))
     assert plan.split.params == {"at": "2011-10-01"}
+
+
+@pytest.mark.parametrize("metric", ["gini", "popularity_lift", "gini@5"])
+def test_a_metric_that_says_nothing_of_better_and_worse_cannot_rank_the_board(metric: str) -> None:
+    said = refusal(f'{SMALL}\n[evaluate]\nmetrics = ["{metric}", "recall"]')
+    assert "ndcg" in said
+    assert "first" in said
+    plan = Plan.parse(f'{SMALL}\n[evaluate]\nmetrics = ["ndcg", "{metric}"]')
+    assert plan.evaluate.metrics[1] == metric

@@ -53,6 +53,15 @@ def test_the_headline_names_those_who_may_be_as_good(result: Result) -> None:
     )
 
 
+def test_the_headline_speaks_of_luck_only_where_it_was_tested(result: Result) -> None:
+    alone = [model for model in result.models if model.label in ("ease", "popularity")]
+    tested = result.model_copy(update={"models": alone})
+    assert headline(tested).endswith("ahead of popularity by more than luck.")
+    untested = tested.model_copy(update={"primary": "coverage@10"})
+    assert headline(untested).endswith("ahead of ease; the difference is not tested.")
+    assert untested.as_good_as_best() == set()
+
+
 def test_another_order_on_a_split_by_time_is_said(result: Result) -> None:
     assert by_time_words(result) == "On a split by time ease leads too, with 0.069 nDCG@10."
     assert result.by_time is not None

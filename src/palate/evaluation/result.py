@@ -16,6 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from palate.errors import DataError
 
 LOWER_IS_BETTER = frozenset({"rmse", "mae"})
+NO_RANKING = frozenset({"gini", "popularity_lift"})
+"""Metrics that describe lists and call neither end better: they rank no board."""
 
 
 def _finite(value: object) -> object:
@@ -240,7 +242,7 @@ class Result(_Part):
 
     def ranking(self) -> list[ModelFacts]:
         """Models by the primary metric, best first; ties by label."""
-        sign = 1.0 if self.primary in LOWER_IS_BETTER else -1.0
+        sign = 1.0 if self.primary.partition("@")[0] in LOWER_IS_BETTER else -1.0
 
         def place(model: ModelFacts) -> tuple[float, str]:
             value = model.metrics[self.primary].value
@@ -267,7 +269,10 @@ class Result(_Part):
         return None
 
     def as_good_as_best(self) -> set[str]:
-        """Labels whose difference from the best model may be luck (the best itself is not among them)."""
+        """Labels whose tested difference from the best model may be luck (the best itself is not among them).
+
+        None where the primary metric has no tests: it has no value per user.
+        """
         best, *others = self.ranking()
         pairs = {model.label: self.comparison(best.label, model.label) for model in others}
         return {label for label, pair in pairs.items() if pair is not None and not pair.significant()}

@@ -112,10 +112,21 @@ def create_model(name: str, params: dict[str, Any], label: str, source: str = "p
 
 
 def check_metrics(metrics: list[str], k: list[int], source: str = "plan") -> tuple[str, ...]:
-    """Return the metric keys of a plan. Raises PlanError for a metric that evaluation does not know."""
+    """Return the metric keys of a plan, the one that ranks the board first.
+
+    Raises PlanError for a metric that evaluation does not know, and for a first one that can rank nothing.
+    """
     from palate.evaluation.keys import wanted
+    from palate.evaluation.result import NO_RANKING
 
     try:
-        return wanted(metrics, k).keys
+        keys = wanted(metrics, k).keys
     except PlanError as error:
         raise PlanError(f"{source}: [evaluate] {error}") from None
+    first = keys[0].partition("@")[0]
+    if first in NO_RANKING:
+        raise PlanError(
+            f"{source}: [evaluate] the first metric ranks the models, and {first} does not say which is better. "
+            f'Put ndcg, say, first: metrics = ["ndcg", "{first}"].'
+        )
+    return keys

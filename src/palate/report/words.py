@@ -19,7 +19,10 @@ def headline(result: Result) -> str:
     equal = [model.label for model in others if model.label in result.as_good_as_best()]
     if equal:
         return f"{best.label} leads with {value} {place}, and its lead over {_and(equal)} may be luck."
-    return f"{best.label} is best with {value} {place}, ahead of {others[0].label} by more than luck."
+    ahead = f"{best.label} is best with {value} {place}, ahead of {others[0].label}"
+    if result.comparison(best.label, others[0].label) is None:
+        return f"{ahead}; the difference is not tested."
+    return f"{ahead} by more than luck."
 
 
 def sentences(result: Result) -> list[str]:
