@@ -231,6 +231,17 @@ def test_a_disk_that_fills_up_while_the_result_is_written_leaves_none(
     assert [path.name for path in (tmp_path / "out").iterdir() if path.is_file()] == ["log.jsonl"]
 
 
+def test_a_run_into_an_earlier_folder_leaves_no_model_of_the_former_plan(world: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    run(world, out=folder, settings=["evaluate.by_time=false"])
+    (folder / "models" / "mine").mkdir()
+    (folder / "models" / "mine" / "notes.txt").write_text("kept")
+    content = Plan.load(world).resolved() | {"models": [{"name": "popularity", "label": "other"}]}
+    run(Plan.of(content), out=folder, settings=["evaluate.by_time=false"])
+    assert {path.name for path in (folder / "models").iterdir()} == {"other", "mine"}
+    assert (folder / "models" / "mine" / "notes.txt").read_text() == "kept"
+
+
 def test_a_folder_that_cannot_be_made_is_refused(world: Path) -> None:
     with pytest.raises(DataError, match="--out"):
         run(world, out=world / "below-a-file")

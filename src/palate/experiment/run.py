@@ -7,6 +7,7 @@ folder without it is a run that did not finish, and its log says why.
 from __future__ import annotations
 
 import datetime
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -140,13 +141,16 @@ def by_time(plan: Plan, data: Dataset, log: Log) -> ByTime | None:
 
 
 def _folder(plan: Plan, out: str | Path | None) -> Path:
-    """Make the run's folder; a former run's results there go first, since their models will be replaced."""
+    """Make the run's folder; a former run's results and models there go first, and nothing else does."""
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     folder = Path(out) if out is not None else Path("runs") / f"{plan.name}-{stamp}"
     try:
         (folder / "models").mkdir(parents=True, exist_ok=True)
         for name in ("result.json", "report.html"):
             (folder / name).unlink(missing_ok=True)
+        for saved in (folder / "models").glob("*/model.json"):
+            if not saved.parent.is_symlink():
+                shutil.rmtree(saved.parent)
     except OSError as error:
         raise DataError(
             f"{folder}: cannot be written ({error.strerror}). Give another folder: --out FOLDER."
