@@ -253,6 +253,37 @@ def test_evaluate_a_saved_model(palate: Palate, sar: Path, tmp_path: Path):
     assert answer.json["metrics"]["ndcg@10"]["n"] == 2
 
 
+@pytest.mark.parametrize("name", ["sar", "popularity"])
+@pytest.mark.parametrize("stranger", ["9", "x"])
+def test_evaluate_a_saved_model_agrees_with_the_library(
+    palate: Palate, tmp_path: Path, name: str, stranger: str
+):
+    # With the user x all ids of the truth are text, and those of the model are whole numbers.
+    train = "user,item\n1,10\n1,9\n2,9\n2,11\n3,10\n3,11\n3,12\n"
+    (tmp_path / "train.csv").write_text(train)
+    (tmp_path / "truth.csv").write_text(f"user,item\n1,11\n1,10\n2,10\n2,77\n{stranger},9\n")
+    folder = tmp_path / name
+    assert palate("fit", tmp_path / "train.csv", "--model", name, "--out", folder, "--quiet").code == 0
+    words = ("evaluate", folder, "--truth", tmp_path / "truth.csv", "--k", 2, "--metrics", "ndcg,recall")
+    answer = palate(*words, "--json").json
+    model = package.load_model(folder)
+    fitted_on = package.Interactions.from_table(pl.read_csv(tmp_path / "train.csv"))
+    test = package.Interactions.from_table({"user": [1, 1, 2, 2, 9], "item": [11, 10, 10, 77, 9]})
+    expected = package.evaluate(model, (fitted_on, test), k=2, metrics=["ndcg", "recall"])
+    for key, one in expected.estimates.items():
+        assert answer["metrics"][key]["mean"] == pytest.approx(one.mean), key
+    assert answer["metrics"]["recall@2"]["mean"] > 0
+    assert "1 pairs of the truth stand in the user's history: they left the truth." in answer["notes"]
+
+
+def test_evaluate_a_model_on_its_own_data_says_that_nothing_is_left(palate: Palate, tmp_path: Path):
+    (tmp_path / "train.csv").write_text("user,item\n1,10\n2,10\n2,20\n")
+    palate("fit", tmp_path / "train.csv", "--model", "popularity", "--out", tmp_path / "m", "--quiet")
+    answer = palate("evaluate", tmp_path / "m", "--truth", tmp_path / "train.csv")
+    assert answer.code == 3
+    assert "nothing is left to find" in answer.err
+
+
 def test_recipes_are_listed_and_printed_as_plans(palate: Palate):
     import tomllib
 

@@ -14,6 +14,8 @@ from palate.errors import DataError, PlanError, did_you_mean, listing
 if TYPE_CHECKING:
     import polars as pl
 
+    from palate.vocabulary import Codes, Vocabulary
+
 EXAMPLES = """
 palate evaluate --run run.csv --truth truth.csv --k 5 --k 10
 palate evaluate --run run.csv --truth truth.csv --train train.csv --metrics ndcg,coverage,novelty --json
@@ -51,7 +53,8 @@ def evaluate(
 ) -> None:
     """Score recommendations against the truth, with a 95 % interval by user.
 
-    Every user of the truth counts, also one who got no recommendation. Formulas are in docs/metrics.md.
+    Every user of the truth counts, also one who got no recommendation. A MODEL leaves out what a user already
+    has, so such pairs leave the truth. Formulas are in docs/metrics.md.
     """
     from palate.evaluation import evaluate_tables
 
@@ -59,10 +62,11 @@ def evaluate(
         raise PlanError("evaluate: give --truth FILE, what the users really chose (columns user, item).")
     cutoffs = tuple(sorted(set(k or [10])))
     chosen = _read(truth)
+    notes: list[str] = []
     if run is not None and model is None:
         given = _read(run)
     elif model is not None and run is None:
-        given = _recommended(model, chosen, max(cutoffs))
+        given, chosen, notes = _recommended(model, chosen, max(cutoffs))
     else:
         raise PlanError("evaluate: give --run FILE (columns user, item, score), or a saved MODEL, not both.")
     tables = _of_one_kind([given, chosen, *([_read(train)] if train is not None else [])])
@@ -76,14 +80,15 @@ def evaluate(
         train=tables[2] if train is not None else None,
         relevant_from=relevant_from,
     )
+    notes += found.notes
     if as_json:
-        print_json({"metrics": {key: _measured(one) for key, one in found.items()}, "notes": found.notes})
+        print_json({"metrics": {key: _measured(one) for key, one in found.items()}, "notes": notes})
         return
     print_table(
         ("metric", "mean", "95 % from", "to"),
         ((key, float(one.mean), *(one.ci95 or (None, None))) for key, one in found.items()),
     )
-    for note in [f"{chosen['user'].n_unique():,} users in the truth.", *found.notes]:
+    for note in [f"{chosen['user'].n_unique():,} users in the truth.", *notes]:
         print(note)
 
 
@@ -116,11 +121,49 @@ def _of_one_kind(tables: list[pl.DataFrame]) -> list[pl.DataFrame]:
     return tables
 
 
-def _recommended(folder: Path, truth: pl.DataFrame, k: int) -> pl.DataFrame:
+def _recommended(folder: Path, truth: pl.DataFrame, k: int) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
+    """Return a model's lists for the users of the truth, and the truth without what they already have."""
+    import numpy as np
+    import polars as pl
+
     from palate.cli.reading import model_at
 
     model = model_at(folder)
-    return model.recommend(users=truth["user"].unique(maintain_order=True), k=k, unknown="skip")
+    users = truth["user"].drop_nulls().unique(maintain_order=True)
+    codes = _codes(users, model.users)
+    items, _ = model.recommend_codes(codes, k=min(k, len(model.items)))
+    place, rank = np.nonzero(items >= 0)
+    # By rank: equal scores stay in the order of the model's own ids, whatever kind the truth's are.
+    run = pl.DataFrame(
+        {"user": users.gather(place), "item": model.items.decode(items[place, rank]), "rank": rank + 1}
+    )
+    past = model.fitted.histories.select(codes)
+    place = np.repeat(np.arange(len(past)), past.lengths)
+    seen = pl.DataFrame({"user": users.gather(place), "item": model.items.decode(past.item)})
+    run, truth, seen = _of_one_kind([run, truth, seen])
+    left = truth.join(seen, on=["user", "item"], how="anti", maintain_order="left")
+    if left.is_empty():
+        raise DataError(
+            "every pair of the truth stands in the model's data already: nothing is left to find."
+        )
+    had = truth.join(seen, on=["user", "item"], how="semi").select("user", "item").n_unique()
+    notes = [f"{had:,} pairs of the truth stand in the user's history: they left the truth."] if had else []
+    return run, left, notes
+
+
+def _codes(ids: pl.Series, known: Vocabulary) -> Codes:
+    """Return the code of each id as it is written: 7 finds '7', and '7' finds 7, but '007' does not."""
+    import numpy as np
+    import polars as pl
+
+    from palate.vocabulary import as_ids
+
+    ids = as_ids(ids)
+    if known.is_text or ids.dtype != pl.String:
+        return known.encode(ids.cast(known.ids.dtype))
+    numbers = ids.cast(pl.Int64, strict=False)
+    written = (numbers.cast(pl.String) == ids).fill_null(False).to_numpy()
+    return np.where(written, known.encode(numbers.fill_null(0)), -1).astype(np.int32)
 
 
 def _measured(one: Any) -> dict[str, Any]:
