@@ -31,6 +31,12 @@ def test_a_word_for_a_number_is_an_unknown_id():
         ids.user_ids("alice", NUMBERS)
 
 
+def test_two_signs_are_no_number():
+    assert ids.user_ids("-5", NUMBERS) == [-5]
+    with pytest.raises(UnknownId, match="whole numbers"):
+        ids.user_ids("--5", NUMBERS)
+
+
 def test_a_file_has_one_id_a_line(tmp_path: Path):
     (tmp_path / "users.txt").write_text("1\n\n20\n")
     assert ids.user_ids(f"@{tmp_path / 'users.txt'}", NUMBERS) == [1, 20]

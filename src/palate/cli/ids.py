@@ -7,6 +7,7 @@ catalogue instead of its id. Where the model's ids are whole numbers, text is re
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,7 +89,7 @@ def _whole_numbers(vocabulary: Vocabulary) -> bool:
 
 
 def _is_whole(word: str) -> bool:
-    return word.lstrip("-").isdecimal()
+    return re.fullmatch(r"-?\d+", word) is not None
 
 
 def _lines(path: Path, option: str) -> list[str]:
