@@ -64,7 +64,8 @@ def assemble(
     past = used.context if used.context is not None else used.train
     rows = rows_of(past, users)
     popularity = np.bincount(used.train.item, minlength=used.train.n_items)
-    tops = {one.label: one.top for one in evaluations}
+    # Rating metrics and AUC ask for no lists: then there are none to describe.
+    tops = {one.label: one.top for one in evaluations if one.top.shape[1]}
     shared = [note for note in evaluations[0].notes if all(note in one.notes for one in evaluations)]
     values = {one.label: one.per_user[keys[0]] for one in evaluations if keys[0] in one.per_user}
     result = Result(
@@ -80,12 +81,15 @@ def assemble(
             for pair in compare(evaluations, keys, seed=plan.evaluate.seed, bootstrap=plan.evaluate.bootstrap)
         ],
         environment=environment(),
-        slices=[*slices.by_activity(values, rows), *slices.by_popularity(tops, truth, popularity)],
-        long_tail=slices.long_tail(tops, truth, popularity),
+        slices=[
+            *(slices.by_activity(values, rows) if values else ()),
+            *(slices.by_popularity(tops, truth, popularity) if tops else ()),
+        ],
+        long_tail=slices.long_tail(tops, truth, popularity) if tops else [],
         by_time=timed,
         notes=list(notes),
     )
-    places = choose_users(rows, plan.report.examples, seed=plan.evaluate.seed)
+    places = choose_users(rows, plan.report.examples if tops else 0, seed=plan.evaluate.seed)
     return result.model_copy(
         update={
             "examples": _examples(result, evaluations, folder, data, past=past, truth=truth, places=places)
