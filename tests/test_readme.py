@@ -70,3 +70,16 @@ def run(command: str) -> str:
     if end < len(words):
         Path(words[end + 1]).write_text(out.getvalue(), encoding="utf-8")
     return out.getvalue()
+
+
+def test_the_table_of_models_says_what_each_model_can_do():
+    from palate.models import registry
+
+    rows = re.findall(
+        r"^\| `(\w+)` \|[^|]*\|(.*)\|$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert {name for name, _ in rows} == set(registry.names())
+    columns = ["similar", "explain", "rate", "update"]
+    for name, cells in rows:
+        said = [bool(cell.strip()) for cell in cells.split("|")][1:]
+        assert said == [verb in registry.get(name).verbs for verb in columns], name
