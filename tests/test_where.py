@@ -120,6 +120,38 @@ def test_comparisons_equal_python_and_a_missing_value_never_matches(
     assert mask.to_list() == [(value is not None and compare(value, bound)) != negated for value in values]
 
 
+@pytest.mark.parametrize(
+    ("where", "items"),
+    [
+        ("price >= 10", [2]),
+        ("price < 10", [1]),
+        ("price != 3", [1, 2]),
+        ("not price >= 10", [1, 3, 4]),
+        ("price is null", [3, 4]),
+        ("price is not null", [1, 2]),
+    ],
+)
+def test_nan_is_a_missing_value(where: str, items: list[int]) -> None:
+    frame = pl.DataFrame({"item": [1, 2, 3, 4], "price": [5.0, 15.0, float("nan"), None]})
+    assert frame.filter(expression(where, frame.schema))["item"].to_list() == items
+    with pytest.raises(PlanError, match="is null"):
+        expression("price >= nan", frame.schema)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC", None])
+def test_a_time_is_one_in_the_columns_zone_unless_it_names_another(zone: str | None) -> None:
+    times = pl.Series([dt.datetime(2024, 6, 1, 11), dt.datetime(2024, 6, 1, 13)])
+    frame = pl.DataFrame({"item": [1, 2], "sold": times.dt.replace_time_zone(zone)})
+
+    def later(than: str) -> list[int]:
+        return frame.filter(expression(f"sold >= '{than}'", frame.schema))["item"].to_list()
+
+    assert later("2024-06-01T12:00") == [2]
+    assert later("2024-06-01") == [1, 2]
+    noon = "2024-06-01T10:00+00:00" if zone == "Europe/Berlin" else "2024-06-01T14:00+02:00"
+    assert later(noon) == [2]
+
+
 @given(st.text(max_size=40))
 def test_any_text_gives_a_filter_or_a_plan_error(where: str) -> None:
     with contextlib.suppress(PlanError):

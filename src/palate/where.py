@@ -12,16 +12,19 @@ comparison = column ( "=" | "!=" | "<" | "<=" | ">" | ">=" ) value
 ```
 
 Words and numbers may stand bare (`Sci-Fi`, `1990`); a value of several words needs quotes ('single' or
-"double"). Texts compare without regard to case. A missing value fails every comparison, so `not` of it holds.
+"double"). Texts compare without regard to case. A missing value (null, NaN) fails every comparison, so `not` of
+it holds. A time without a zone is one in the column's zone.
 The text is parsed by hand and never evaluated.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, NoReturn
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -175,6 +178,7 @@ class _Parser:
         if _is_text(dtype):
             expr, literal = _lower(expr), pl.lit(value.text.lower())
         else:
+            expr = expr.fill_nan(None) if dtype.is_float() else expr  # NaN would be above every number
             literal = pl.lit(self._literal(column, dtype, value))
         return _COMPARE[sign](expr, literal).fill_null(False)
 
@@ -210,8 +214,11 @@ class _Parser:
             if dtype == pl.Date:
                 return dt.date.fromisoformat(text)
             if isinstance(dtype, pl.Datetime):
-                return dt.datetime.fromisoformat(text)
-            return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else float(text)
+                return _in_zone(dt.datetime.fromisoformat(text), dtype.time_zone)
+            number = int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else float(text)
+            if math.isnan(number):
+                self._fail(f"'{column}' compares with no NaN: write is null", value)
+            return number
         except (KeyError, ValueError):
             self._fail(f"'{column}' holds {_kind(dtype)}, not '{text}'", value)
 
@@ -259,6 +266,14 @@ def _unquoted(token: _Token) -> str:
     return re.sub(r"\\(.)", r"\1", token.text[1:-1]) if token.kind == "quoted" else token.text
 
 
+def _in_zone(time: dt.datetime, zone: str | None) -> dt.datetime:
+    """Return the time as a column of that zone holds it; a column without a zone holds UTC."""
+    if zone is None:
+        return time if time.tzinfo is None else time.astimezone(dt.UTC).replace(tzinfo=None)
+    own = ZoneInfo(zone)
+    return time.replace(tzinfo=own) if time.tzinfo is None else time.astimezone(own)
+
+
 def _plain(name: str) -> str:
     """Return the name without case, spaces and plural: Genres -> genre, categories -> category."""
     name = re.sub(r"[\s_-]", "", name.lower())
@@ -271,6 +286,8 @@ def _lower(expr: pl.Expr) -> pl.Expr:
 
 def _missing(column: str, dtype: pl.DataType) -> pl.Expr:
     null = pl.col(column).is_null()
+    if dtype.is_float():
+        return null | pl.col(column).is_nan().fill_null(True)
     return null | (pl.col(column).list.len() == 0).fill_null(True) if isinstance(dtype, pl.List) else null
 
 
