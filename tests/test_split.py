@@ -30,7 +30,7 @@ METHODS: list[tuple[str, dict[str, object]]] = [
     ("stratified", {"by": "item"}),
     ("chronological", {}),
     ("chronological", {"by": "item"}),
-    ("last-out", {"valid": False}),
+    ("last-out", {}),
     ("time", {"at": 0.75}),
     ("new-users", {"users": 0.4}),
 ]
@@ -319,20 +319,29 @@ def test_last_out_is_the_last_row_in_time_then_file_order_and_validation_the_las
         wanted_valid += own[1:-1][-1:]
     assert rows(split.test) == sorted(wanted_test)
     assert rows(split.valid) == sorted(wanted_valid)
-    assert rows(splits.last_out(data, valid=False).test) == rows(split.test)
+    assert rows(splits.last_out(data).test) == rows(split.test)
     assert split.cold_users == 0
+
+
+@pytest.mark.parametrize("method", ["random", "stratified", "chronological", "last-out", "time", "new-users"])
+def test_no_method_validates_unless_it_is_asked_to(method):
+    split = splits.make(world(), method, **({"at": 0.8} if method == "time" else {}))
+    assert split.valid is None
+    assert sorted(
+        [*rows(split.train), *rows(split.test), *(rows(split.context) if split.context else [])]
+    ) == rows(world())
 
 
 def test_last_out_breaks_ties_by_file_order():
     data = Interactions.from_table({"user": [1, 1, 1, 1], "item": [4, 3, 2, 1], "time": [5, 9, 9, 9]})
-    split = splits.last_out(data)
+    split = splits.last_out(data, valid=True)
     assert split.test.items.ids.to_list() == [1]
     assert split.valid.items.ids.to_list() == [2]
 
 
 def test_file_order_stands_in_for_times_only_when_asked():
     data = Interactions.from_table({"user": [1, 2, 1, 2, 1], "item": [5, 6, 7, 8, 9], "value": range(5)})
-    split = splits.last_out(data, order="file", valid=False)
+    split = splits.last_out(data, order="file")
     assert rows(split.test) == [3, 4]
     assert "by file order" in split.protocol.words
     assert rows(splits.chronological(data, order="file", ratio=0.5).test) == [3, 4]
@@ -452,7 +461,7 @@ def test_fault_a_ratio_of_one_is_refused_with_a_reason():
 
 def test_fault_cold_test_items_are_counted_and_told():
     data = Interactions.from_table({"user": [1, 1, 2, 2], "item": [1, 2, 1, 3], "time": [1, 2, 3, 4]})
-    split = splits.last_out(data, valid=False)
+    split = splits.last_out(data)
     assert (split.cold_rows, split.cold_items, split.cold_users) == (2, 2, 0)
     told = "2 of 2 test rows are cold (0 users and 2 items that train does not know); they stay"
     assert told in split.protocol.words
@@ -520,7 +529,7 @@ def test_users_of_one_row_leave_no_stratified_test_part():
 def test_validation_that_leaves_nothing_is_refused():
     data = Interactions.from_table({"user": [1, 1], "item": [1, 2], "time": [1, 2]})
     with pytest.raises(SplitError, match=r"valid part.*three rows"):
-        splits.last_out(data)
+        splits.last_out(data, valid=True)
     with pytest.raises(SplitError, match="valid part"):
         splits.random(data, ratio=0.5, valid=0.1)
 

@@ -66,7 +66,7 @@ def chronological(
 
 
 def last_out(
-    data: Interactions, *, valid: bool | float = True, order: Order = "time", cold: Cold = "keep"
+    data: Interactions, *, valid: bool | float = False, order: Order = "time", cold: Cold = "keep"
 ) -> Split:
     """Test on each user's last row; with `valid`, the last but one validates; the rest trains.
 
@@ -92,7 +92,9 @@ def last_out(
         weakness=_OTHERS_FUTURE.format(by="user")
         + " One row a user also makes each user's figure all or nothing.",
     )
-    needs = "three rows (validation takes the last but one; valid = 0 leaves it out)" if valid else "two rows"
+    needs = (
+        "three rows (validation takes the last but one; valid = false leaves it out)" if valid else "two rows"
+    )
     return assemble(data, part, protocol, cold=cold, advice=f"Some user must have at least {needs}.")
 
 
