@@ -93,7 +93,9 @@ def test_a_download_is_whole_and_shows_its_licence(
 ) -> None:
     assert fetch(remote).read_bytes() == CONTENT
     assert files(cache) == ["big.bin"]
-    assert "CC0 for the test" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "CC0 for the test" in said
+    assert "no published checksum" not in said
 
 
 def test_what_is_in_the_cache_is_not_asked_for_again(remote: Remote) -> None:
@@ -150,11 +152,14 @@ def test_a_part_that_was_whole_already_only_takes_its_name(remote: Remote, cache
     assert fetch(remote).read_bytes() == CONTENT
 
 
-def test_without_a_checksum_nothing_is_joined(remote: Remote, cache: Path) -> None:
+def test_without_a_checksum_nothing_is_joined_and_the_user_is_told(
+    remote: Remote, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     cache.mkdir()
     (cache / "big.bin.part").write_bytes(b"something else")
     assert fetch(replace(remote, checksum=None)).read_bytes() == CONTENT
     assert Publisher.asked == [""]
+    assert "big.bin: no published checksum" in capsys.readouterr().err
 
 
 def test_the_publishers_present_md5_is_asked_for_where_the_file_changes(

@@ -1,7 +1,9 @@
 """Where named data comes from: the folder PALATE_DATA, the user's cache, then the publisher's address.
 
-A download is checked against its checksum, goes on where it was interrupted, and takes its name only when it
-is whole. Without a network the error says which file is missing, where to get it and where to put it.
+A download takes its name only when it is whole. Where the publisher gives a checksum (MovieLens does) it is
+checked, and an interrupted download goes on where it stopped. Where there is none (Amazon reviews), it starts
+again, only its length is checked, and the user is told. Without a network the error says which file is
+missing, where to get it and where to put it.
 """
 
 from __future__ import annotations
@@ -78,7 +80,8 @@ def fetch(remote: Remote, *, offline: bool = False, progress: bool | None = None
         progress: show a bar on standard error; None shows it on a terminal.
 
     Raises:
-        FetchError: no network (within 10 seconds), an address that does not answer, a wrong checksum.
+        FetchError: no network (within 10 seconds), an address that does not answer, a wrong checksum. A
+            file without a published checksum is accepted, with a line on standard error.
 
     """
     target = cache_folder() / remote.file
@@ -97,6 +100,7 @@ def fetch(remote: Remote, *, offline: bool = False, progress: bool | None = None
     checksum = remote.checksum or _published_checksum(remote)
     part = target.with_name(f"{target.name}.part")
     if checksum is None:
+        print(f"{remote.file}: no published checksum, so only its length can be checked.", file=sys.stderr)
         part.unlink(missing_ok=True)  # nothing could tell a wrongly joined file from a right one
     resumed = part.exists()
     _download(remote, part, progress)
