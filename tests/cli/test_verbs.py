@@ -74,6 +74,43 @@ def test_options_of_reading_reach_the_reader(palate: Palate, tmp_path: Path):
     assert found["times"]["first"] == "1970-01-01"
 
 
+def test_none_leaves_a_column_out_of_a_file_and_of_a_named_set(palate: Palate, tmp_path: Path):
+    (tmp_path / "log.csv").write_text("user,item,value,time\na,x,1,1000\nb,x,1,2000\n")
+    for data in (tmp_path / "log.csv", "movietweetings-10k"):
+        whole = palate("data", "describe", data, "--json").json
+        assert whole["values"] is not None
+        assert whole["times"] is not None
+        less = palate("data", "describe", data, "--value", "none", "--time", "none", "--json").json
+        assert less["values"] is None
+        assert less["times"] is None
+
+
+def test_the_advice_on_a_column_that_says_nothing_can_be_followed(palate: Palate, tmp_path: Path):
+    (tmp_path / "log.csv").write_text("user,item,value\na,x,1\nb,x,1\n")
+    advice = palate("data", "describe", tmp_path / "log.csv").out
+    assert "value = false in a plan" in " ".join(advice.split())
+    assert "--value none" in " ".join(advice.split())
+
+
+def test_negative_event_types_can_be_named(palate: Palate, tmp_path: Path):
+    log, out = tmp_path / "log.csv", tmp_path / "model"
+    log.write_text("user,item,event\na,x,view\na,y,dislike\nb,x,view\nb,y,hide\nb,z,view\n")
+    words = ("fit", log, "--model", "popularity", "--out", out, "--quiet")
+    assert palate(*words, "--negative", "dislike", "--negative", "hide").code == 0
+    model = package.load_model(out)
+    assert dict(zip(model.items.ids, model.popularity.tolist(), strict=True)) == {"x": 2, "y": 0, "z": 1}
+    refused = palate(*words, "--event", "none", "--negative", "dislike")
+    assert refused.code == 3
+    assert "--event" in refused.err
+
+
+def test_a_first_line_said_to_be_data_is_data(palate: Palate, tmp_path: Path):
+    (tmp_path / "log.csv").write_text("user,item\na,x\nb,x\n")
+    words = ("data", "describe", tmp_path / "log.csv", "--json")
+    assert palate(*words).json["rows"] == 2
+    assert palate(*words, "--no-header").json["rows"] == 3
+
+
 def test_fit_saves_a_model_that_loads_and_says_what_comes_next(palate: Palate, tmp_path: Path):
     answer = palate(
         "fit", "movietweetings-10k", "--set", "similarity=lift", "--out", tmp_path / "new" / "sar"

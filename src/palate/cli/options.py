@@ -36,10 +36,16 @@ def _flag(name: str, help_text: str) -> Any:
 READING: dict[str, Any] = {
     "user": _text("user", "Column of the users  [default: user]"),
     "item": _text("item", "Column of the items  [default: item]"),
-    "value": _text("value", "Column of the ratings or amounts  [default: value, if there]"),
-    "time": _text("time", "Column of the times  [default: time, if there]"),
-    "event": _text("event", "Column of the event types  [default: event, if there]"),
-    "basket": _text("basket", "Column of the baskets  [default: basket, if there]"),
+    "value": _text("value", "Column of the ratings or amounts; none for no such  [default: value, if there]"),
+    "time": _text("time", "Column of the times; none for no such  [default: time, if there]"),
+    "event": _text("event", "Column of the event types; none for no such  [default: event, if there]"),
+    "basket": _text("basket", "Column of the baskets; none for no such  [default: basket, if there]"),
+    "negative": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--negative", metavar="TYPE", help="Event type that says 'not this'; may be given many times."
+        ),
+    ],
     "time_unit": _text("time-unit", "Unit of numeric times: s, ms, us or ns  [default: s]", "UNIT"),
     "items": _text("items", "File of the items, with a column named like the items' one.", "FILE"),
     "format": _text(
@@ -83,9 +89,9 @@ def reads_data(command: Callable[..., None]) -> Callable[..., None]:
 
     def with_reading(**given: Any) -> None:
         reading = {name: given.pop(name) for name in READING}
-        command(
-            **given, reading={name: value for name, value in reading.items() if value not in (None, False)}
-        )
+        flags = ("drop_bad_rows", "offline")
+        told = {name: one for name, one in reading.items() if (one if name in flags else one is not None)}
+        command(**given, reading=told)
 
     with_reading.__doc__ = command.__doc__
     with_reading.__signature__ = signature.replace(  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from palate.datasets import Dataset
     from palate.models.base import Recommender
 
+_OPTIONAL = ("value", "time", "event", "basket")  # columns that `none` leaves out
 _PROGRESS = "PALATE_PROGRESS"  # what `palate.progress` looks at
 
 
@@ -23,6 +24,7 @@ def load(data: str, reading: dict[str, Any]) -> Dataset:
     options = dict(reading)
     if options.pop("drop_bad_rows", False):
         options["bad_rows"] = "drop"
+    options |= {name: None for name in _OPTIONAL if options.get(name) == "none"}
     return datasets.load(data, **options, progress=False if os.environ.get(_PROGRESS) == "0" else None)
 
 

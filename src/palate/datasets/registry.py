@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+
+import numpy as np
 
 from palate.columns import BadRows, TimeUnit
 from palate.datasets import amazon, movielens, movietweetings, retail
 from palate.datasets.dataset import Dataset, DatasetInfo, Entry, Repeats
 from palate.datasets.own import load_file, load_items
-from palate.errors import DataError, did_you_mean
+from palate.errors import DataError, did_you_mean, listing
 
 
 @lru_cache(maxsize=1)
@@ -53,8 +56,10 @@ def load(
     that name (write `./retail` for the file).
 
     `user`, `item`, `value`, `time`, `event` and `basket` are columns of a file; None leaves an optional one
-    out. A default that is not there is looked for under the usual other names (userId, rating, timestamp),
-    and the notes say so. A file without header has columns user, item, value, time, or "1", "2" ... by position.
+    out, of a named set too. A default that is not there is looked for under the usual other names (userId,
+    rating, timestamp), and the notes say so. A file without header has columns user, item, value, time, or
+    "1", "2" ... by position.
+
     `time_unit` is the unit of numeric times. `format`, `header`, `separator` and `encoding` say how to read a
     file; None looks. `items` is a file of items, its key column named like `item`; it becomes the catalogue.
 
@@ -70,6 +75,7 @@ def load(
     3794
 
     """
+    negative = (negative,) if isinstance(negative, str) else tuple(negative)
     entry = _entries().get(str(name_or_path)) if isinstance(name_or_path, str) else None
     path = Path(name_or_path).expanduser()
     if entry is not None:
@@ -105,12 +111,40 @@ def load(
         items = None
     if items is not None:
         dataset = _with_items(dataset, items, item)
+    dataset = _without(dataset, {"value": value, "time": time, "event": event, "basket": basket})
+    if negative != ("negative",):
+        dataset = _with_negative(dataset, negative)
     return dataset.prepared(repeats=repeats, min_user=min_user, min_item=min_item)
 
 
-def _with_items(dataset: Dataset, items: str | Path, item: str) -> Dataset:
-    from dataclasses import replace
+def _without(dataset: Dataset, columns: dict[str, str | None]) -> Dataset:
+    """Forget the columns that are None; a file was read without them, a named set brings all it has."""
+    data = dataset.interactions
+    if columns["value"] is None and data.has_values:
+        data = replace(data, value=np.ones_like(data.value), has_values=False)
+    if columns["time"] is None and data.time is not None:
+        data = replace(data, time=None)
+    if columns["event"] is None and data.event is not None:
+        data = replace(data, event=None)
+    if columns["basket"] is None and data.basket is not None:
+        data = replace(data, basket=None)
+    return dataset if data is dataset.interactions else replace(dataset, interactions=data)
 
+
+def _with_negative(dataset: Dataset, names: tuple[str, ...]) -> Dataset:
+    """Name the event types that say "not this". Raises DataError where the data has no types of events."""
+    data = dataset.interactions
+    if data.event is None and names:
+        raise DataError(
+            f"{dataset.name}: negative = {listing(names)} names types of events, and the data has none: "
+            "name their column with event (--event)."
+        )
+    if data.negative_events == names:
+        return dataset
+    return replace(dataset, interactions=replace(data, negative_events=names))
+
+
+def _with_items(dataset: Dataset, items: str | Path, item: str) -> Dataset:
     catalogue, notes = load_items(items, item=item, like=dataset.interactions.items)
     return replace(dataset, catalogue=catalogue, notes=(*dataset.notes, *notes))
 

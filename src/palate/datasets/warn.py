@@ -73,9 +73,8 @@ def _of_times(times: Times, facts: Description) -> Iterator[str]:
 def _of_values(values: Values) -> Iterator[str]:
     if values.distinct == 1:
         yield (
-            f"Every value is {values.min:g}: the column says nothing; leave it out (value = none), and do"
-            " not report"
-            " rating errors."
+            f"Every value is {values.min:g}: the column says nothing; leave it out (value = false in a plan,"
+            " --value none on the command line), and do not report rating errors."
         )
     elif values.min >= 0 and 3 <= values.distinct <= 21 and values.max <= 10:
         yield (
