@@ -59,19 +59,21 @@ def examples(
     `past` holds what the model knows of the users: train, or the context of new users.
     """
     histories = past.histories()
+    known = model.items.encode(past.items.ids)[past.item] >= 0
     told = []
     for place in places:
         user = evaluation.users[int(place)]
         code = past.users.code(user)
         start, end = (int(at) for at in histories.indptr[code : code + 2])
         history = list(dict.fromkeys(past.items.decode(histories.item[start:end][::-1]).to_list()))
+        shown = past.select((past.user == code) & known)
         taken = set(truth.item[truth.user == place].tolist())
         codes = evaluation.top[place][:ITEMS]
         codes = codes[codes >= 0]
         items = model.items.decode(codes).to_list()
         recommended = []
         for rank, (item, item_code) in enumerate(zip(items, codes.tolist(), strict=True), start=1):
-            score, reasons = _reasons(model, user, history, item, catalogue)
+            score, reasons = _reasons(model, user, shown, item, catalogue)
             recommended.append(
                 Recommended(
                     item=str(item),
@@ -96,13 +98,16 @@ def examples(
 
 
 def _reasons(
-    model: Recommender, user: Id, history: list[Id], item: Id, catalogue: Catalogue | None
+    model: Recommender, user: Id, shown: Interactions, item: Id, catalogue: Catalogue | None
 ) -> tuple[float | None, list[Reason]]:
-    """Return the score, and the past items that speak most for it with their shares of all that does."""
+    """Return the score, and the past items that speak most for it with their shares of all that does.
+
+    A user whom the model does not know is explained by `shown`, the events behind the list, times and values too.
+    """
     if not explains(model.name):
         return None, []
-    known = model.users.code(user) >= 0
-    told = model.explain(user=user, item=item) if known else model.explain(history=history, item=item)
+    who: dict[str, Any] = {"user": user} if model.users.code(user) >= 0 else {"history": shown}
+    told = model.explain(item=item, **who)
     spoken = told.contributions.filter(pl.col("contribution") > 0)
     total = float(spoken["contribution"].sum())
     spoken = spoken.head(REASONS)
