@@ -163,6 +163,10 @@ def _numbers(ids: pl.Series) -> NDArray[np.int64]:
 
 def as_ids(ids: pl.Series | Iterable[Any]) -> pl.Series:
     """Return ids as an Int64 or String series (nulls stay). Raises DataError for other types, saying what to do."""
+    if isinstance(ids, (str, int, np.integer)):
+        ids = [ids]
+    if not isinstance(ids, (pl.Series, Iterable)):
+        raise DataError(f"{ids!r} is no id: give integers or text.")
     if not isinstance(ids, pl.Series):
         values = ids if isinstance(ids, np.ndarray) else list(ids)
         if isinstance(values, list) and any(isinstance(value, bool) for value in values):

@@ -323,7 +323,8 @@ def test_similar_items_are_the_sorted_row_and_mutual(similarity: str) -> None:
     for i, item in enumerate(ids):
         part = found.filter(pl.col("item") == item)
         wanted = sorted(
-            (j for j in range(20) if j != i), key=lambda j: (-round(brute.similarity[i, j], 12), j)
+            (j for j in range(20) if j != i and brute.similarity[i, j] != 0),
+            key=lambda j: (-round(brute.similarity[i, j], 12), j),
         )
         close(part["score"], brute.similarity[i, wanted])
     mirrored = found.select(item="similar", similar="item", score="score")
@@ -534,3 +535,26 @@ def test_an_update_with_a_saved_and_loaded_model_is_the_same(tmp_path: Path) -> 
     model = fit(rows(), half_life_days=2)
     loaded = SAR.load(model.save(tmp_path / "model"))
     same_knowledge(loaded.update(rows(1)).forget(1_000), model.update(rows(1)).forget(1_000))
+
+
+@pytest.mark.parametrize("similarity", ["mutual_information", "lexicographers_mutual_information", "jaccard"])
+def test_normalised_scores_stay_on_the_scale_also_where_similarities_are_negative(similarity: str) -> None:
+    scores = fit(rows(), similarity=similarity, normalise=True).score()
+    low, high = rows()["value"].min(), rows()["value"].max()
+    assert scores.min() >= low - 1e-9
+    assert scores.max() <= high + 1e-9
+
+
+def test_an_explained_history_may_have_values_and_times() -> None:
+    model = fit(rows(), half_life_days=5)
+    past = Interactions.from_table(
+        {
+            "user": ["x", "x"],
+            "item": [model.items.ids[0], model.items.ids[5]],
+            "value": [4.0, 2.0],
+            "time": [0, 40 * DAY],
+        }
+    )
+    item = model.items.ids[11]
+    explained = model.explain(history=past, item=item)
+    assert explained.score == pytest.approx(float(model.score(histories=past, items=[item])[0, 0]), abs=1e-9)

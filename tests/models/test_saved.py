@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 import palate
 from palate import SAR
@@ -172,3 +174,26 @@ def test_the_registry_suggests_the_right_name() -> None:
     with pytest.raises(PlanError, match=r"no model is called 'poplarity'. Did you mean 'popularity'\?"):
         registry.create("poplarity")
     assert [registry.get(name).name for name in registry.names()] == registry.names()
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "value"),
+    [
+        ("history.item", 3, 2**30),
+        ("history.item", 0, -1),
+        ("history.indptr", 2, 10**9),
+        ("history.indptr", -1, 3),
+    ],
+)
+def test_arrays_that_point_outside_are_refused_even_with_right_digests(
+    folder: Path, name: str, at: int, value: int
+) -> None:
+    file = folder / "arrays.safetensors"
+    arrays = load_file(file)
+    arrays[name][at] = value
+    save_file(arrays, file)
+    manifest = json.loads((folder / "model.json").read_text())
+    files = manifest["files"] | {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}
+    rewrite(folder, {"files": files})
+    with pytest.raises(SavedModelError, match="do not fit each other"):
+        palate.load_model(folder)

@@ -56,6 +56,8 @@ class Fitted:
     """names and attributes of items, where `fit` was given them"""
     fingerprint: str
     """of the training data"""
+    negative_events: tuple[str, ...]
+    """event types that say "not this", in train and in what is told later"""
     state: Any
     """the model's own learned state, a dataclass of arrays and numbers"""
 

@@ -6,6 +6,7 @@ answers: who is asked for, which items may be listed, what is unknown, and table
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from palate.catalogue import Catalogue
 from palate.errors import (
     DataError,
+    PalateWarning,
     PlanError,
     UnknownId,
     did_you_mean,
@@ -35,7 +37,7 @@ from palate.models.contexts import (
     signed_histories,
 )
 from palate.models.dense import best_of_all
-from palate.vocabulary import Codes, Id, as_ids
+from palate.vocabulary import Codes, Id, Vocabulary, as_ids
 
 Unknown = Literal["raise", "skip", "popular"]
 UNKNOWN: tuple[Unknown, ...] = Unknown.__args__  # type: ignore[attr-defined]
@@ -60,6 +62,8 @@ class Recommender(Algorithm):
             catalogue: names and attributes of items, for `where` filters and for people.
 
         """
+        if catalogue is not None:
+            _check_catalogue(catalogue, train.items)
         positive = train.positive()
         if len(positive) == 0:
             raise DataError(
@@ -74,6 +78,7 @@ class Recommender(Algorithm):
             popularity=popularity,
             catalogue=catalogue,
             fingerprint=train.fingerprint,
+            negative_events=train.negative_events,
             state=None,
         )
         try:
@@ -92,7 +97,8 @@ class Recommender(Algorithm):
         """
         self._need("update")
         if not isinstance(events, Interactions):
-            events = Interactions.from_table(events, source="events")
+            negative = self.fitted.negative_events
+            events = Interactions.from_table(events, source="events", negative_events=negative)
         self._update(events)
         return self
 
@@ -141,7 +147,7 @@ class Recommender(Algorithm):
             raise PlanError(f"unknown = {unknown!r}: give one of {', '.join(UNKNOWN)}.{hint}")
         contexts = self._contexts(users, histories)
         allowed = self._allowed(candidates, where)
-        known = self._known(contexts)
+        known = self._has_likes(contexts)
         if histories is None and unknown != "popular":
             known &= contexts.users >= 0  # also for a model that would answer anybody
         if unknown == "raise" and not known.all():
@@ -191,7 +197,7 @@ class Recommender(Algorithm):
             )
             events = self.fitted.histories if every else self.fitted.histories.select(codes)
             contexts = Contexts(pl.Series(codes), codes, events)
-        known = self._known(contexts)
+        known = self._has_likes(contexts)
         if known.all():
             return self._top(contexts, k, exclude_seen, allowed)
         items = np.full((len(contexts), k), -1, np.int32)
@@ -264,7 +270,7 @@ class Recommender(Algorithm):
         """Return the k items most similar to each of `items`, not itself: item, similar, score, rank."""
         self._need("similar")
         _check_k(k)
-        codes = self._item_codes([items] if isinstance(items, (str, int)) else items)
+        codes = self._item_codes(items)
         found, scores = self._similar(codes, min(k, len(self.items)))
         return answers.lists(self.items.decode(codes), self.items, found, scores, ("item", "similar"))
 
@@ -279,18 +285,28 @@ class Recommender(Algorithm):
         return answers.lists(contexts.labels, self.users, found, scores, ("user", "similar"))
 
     def explain(
-        self, *, user: Id | None = None, history: Sequence[Id] | None = None, item: Id, k: int | None = None
+        self,
+        *,
+        user: Id | None = None,
+        history: Sequence[Id] | HistoriesLike | object | None = None,
+        item: Id,
+        k: int | None = None,
     ) -> Explanation:
         """Return what each past item of a user or a history adds to the score of `item`.
 
         Args:
-            user, history: one of them. item: any item of train. k: how many contributions to show (None: all).
+            user, history: one of them; a history is a list of item ids, or whatever `recommend` takes, of one context.
+            item: any item of train. k: how many contributions to show (None: all).
 
         """
         self._need("explain")
         if (user is None) == (history is None):
             raise PlanError("explain one context: give either user=... or history=[...].")
-        contexts = self._contexts(None if user is None else [user], None if history is None else [history])
+        if isinstance(history, (list, tuple)) and not any(isinstance(one, (list, tuple)) for one in history):
+            history = [history]
+        contexts = self._contexts(None if user is None else [user], history)
+        if len(contexts) != 1:
+            raise PlanError(f"explain one context: {len(contexts):,} histories were given.")
         if not self._known(contexts).all():
             refuse(contexts, np.array([True]))
         code = int(self._item_codes([item])[0])
@@ -337,12 +353,20 @@ class Recommender(Algorithm):
         if users is not None and histories is not None:
             raise PlanError("give users or histories, not both.")
         if histories is not None:
-            return from_histories(histories, self.items)
+            return from_histories(histories, self.items, self.fitted.negative_events)
         return from_users(users, self.users, self.fitted.histories)
 
     def _known(self, contexts: Contexts) -> NDArray[np.bool_]:
-        """(contexts) whether there is something to go by."""
+        """(contexts) whether there is a history, where the model needs one: enough for a score."""
         return (contexts.events.lengths > 0) | (not self.learns_from_history)
+
+    def _has_likes(self, contexts: Contexts) -> NDArray[np.bool_]:
+        """(contexts) whether there is something liked to go by: enough for a list."""
+        if not self.learns_from_history:
+            return np.ones(len(contexts), bool)
+        liked = np.concatenate([[0], np.cumsum(contexts.events.value >= 0)])
+        indptr = contexts.events.indptr
+        return np.asarray(liked[indptr[1:]] > liked[indptr[:-1]])
 
     def _item_codes(self, items: Iterable[Id] | None) -> Codes:
         if items is None:
@@ -388,6 +412,20 @@ class Recommender(Algorithm):
         every = np.arange(len(self.items), dtype=np.int32)
         columns = every if allowed is None else every[allowed]
         return best_of_all(score, contexts, k, exclude_seen=exclude_seen, columns=columns, n_items=len(every))
+
+
+def _check_catalogue(catalogue: Catalogue, items: Vocabulary) -> None:
+    keys = catalogue.table["item"]
+    if (keys.dtype == pl.String) != items.is_text:
+        raise DataError(
+            f"the catalogue's items are {keys.dtype} ids and train's are {items.kind} ids: give the same kind in both."
+        )
+    if not (items.encode(keys) >= 0).any():
+        warnings.warn(
+            "the catalogue knows none of train's items: names and filters will find nothing.",
+            PalateWarning,
+            stacklevel=3,
+        )
 
 
 def _check_k(k: int) -> None:

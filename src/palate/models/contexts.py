@@ -54,22 +54,25 @@ def from_users(users: Iterable[Id] | None, known: Vocabulary, histories: Histori
     """Return train users as contexts (None: all); a user that train lacks has code -1 and no events."""
     if users is None:
         return Contexts(known.ids, np.arange(len(known), dtype=np.int32), histories)
-    ids = as_ids([users] if isinstance(users, (str, int, np.integer)) else users)
+    ids = as_ids(users)
     codes = known.encode(ids)
     return Contexts(ids, codes, histories.select(codes))
 
 
-def from_histories(histories: HistoriesLike | object, items: Vocabulary) -> Contexts:
+def from_histories(
+    histories: HistoriesLike | object, items: Vocabulary, negative_events: tuple[str, ...] = ("negative",)
+) -> Contexts:
     """Return histories as contexts. Items that train lacks are left out, with a warning.
 
     Args:
         histories: interactions or a table of them (user, item, and value and time where they are known); a mapping from
             label to item ids; or a list of lists of item ids, oldest first.
         items: the items of train.
+        negative_events: event types of a table that say "not this".
 
     """
     if not isinstance(histories, (Interactions, Mapping, list, tuple)):
-        histories = Interactions.from_table(histories, source="histories")
+        histories = Interactions.from_table(histories, source="histories", negative_events=negative_events)
     if isinstance(histories, Interactions):
         labels, events, theirs = histories.users.ids, signed_histories(histories), histories.items
         codes = items.encode(theirs.ids)[events.item]

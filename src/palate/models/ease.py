@@ -7,7 +7,7 @@ diagonal it takes the one that best rebuilds every user's set of items from itse
 
 One parameter, no iterations, and on data of up to some ten thousand items often the best of the simple models. New
 users are scored from their history alone. Cost: items^3 multiply-adds once (1 s at 4,000 items on one
-core, float64), 8 x items^2 bytes while it fits, 4 x items^2 afterwards.
+core, float64), 12 x items^2 bytes while it fits, 4 x items^2 afterwards.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from palate.errors import PlanError
 from palate.interactions import Histories, Interactions
 from palate.models.algorithm import Floats, Pairs
 from palate.models.itemitem import Affinity, ItemItem
+from palate.models.memory import check_memory
 from palate.vocabulary import Codes
 
 
@@ -32,6 +33,10 @@ class EASEState:
 
     weights: NDArray[np.float32]
     """(items, items) B: row = past item, column = scored item; zero diagonal"""
+
+    def fits(self, n_items: int) -> bool:
+        """Return whether the arrays are those of so many items."""
+        return self.weights.shape == (n_items, n_items)
 
 
 class EASE(ItemItem):
@@ -47,7 +52,9 @@ class EASE(ItemItem):
         from scipy.linalg.lapack import dpotrf, dpotri
 
         from palate.kernels.cooccurrence import count_pairs
+        from palate.kernels.ridge import item_weights
 
+        check_memory("ease", train.n_items, 12, "set min_item higher, or use sar with neighbours = 200")
         gram = count_pairs(pairs.indptr, pairs.items, train.n_items).astype(np.float64)
         gram[np.diag_indices_from(gram)] += self.l2
         # The inverse of a positive definite matrix by its Cholesky factor, in place: half the work of a general one.
@@ -58,11 +65,8 @@ class EASE(ItemItem):
             raise PlanError(
                 f"ease: l2 = {self.l2} leaves the problem singular: raise it (try {max(self.l2 * 10, 1.0):g})."
             )
-        # LAPACK filled one half; in C order that is the lower one.
-        inverse = np.tril(inverse.T)
-        inverse += np.tril(inverse, -1).T
-        weights = (inverse / -np.diag(inverse)).astype(np.float32)  # column j divided by P_jj
-        np.fill_diagonal(weights, 0.0)
+        weights = np.empty(inverse.shape, np.float32)
+        item_weights(inverse.T, weights)  # LAPACK filled one half; in C order that is the lower one
         return EASEState(weights)
 
     def _weights(self, events: Histories) -> NDArray[np.float64]:

@@ -152,6 +152,7 @@ class ItemItem(Recommender):
         for start in range(0, len(items), step):
             some = items[start : start + step]
             block = self._block(some, columns)
+            block[block == 0] = -np.inf  # nothing in common
             block[np.arange(len(some)), some] = -np.inf  # an item is not its own neighbour
             kernel.top_k(block, columns, best[start : start + step], found[start : start + step])
         return found, best

@@ -33,6 +33,10 @@ class PopularityState:
     time_now: int
     """seconds: age is counted from here"""
 
+    def fits(self, n_items: int) -> bool:
+        """Return whether the arrays are those of so many items."""
+        return self.score.shape == (n_items,)
+
 
 class Popularity(Recommender):
     """Most chosen items, of all time or recently."""
@@ -46,14 +50,13 @@ class Popularity(Recommender):
     """after so many days a choice counts half; None: all of time counts alike"""
 
     def _fit(self, train: Interactions, pairs: Pairs) -> PopularityState:
-        return self._count(train.histories())
+        return self._count(train.histories(), train.n_items)
 
-    def _count(self, events: Histories) -> PopularityState:
+    def _count(self, events: Histories, n_items: int) -> PopularityState:
         if self.half_life_days is not None and events.time is None:
             raise DataError(
                 "popularity: half_life_days needs a time of each interaction: name the time column, or leave it out."
             )
-        n_items = len(self.items)
         liked = events.value >= 0
         now = 0 if events.time is None or not liked.any() else int(events.time[liked].max())
         user = np.repeat(np.arange(len(events)), events.lengths)[liked]
@@ -79,5 +82,5 @@ class Popularity(Recommender):
         self._refresh(incremental.remove(self.fitted, user).fitted)
 
     def _refresh(self, fitted: Fitted) -> None:
+        fitted.state = self._count(fitted.histories, len(fitted.items))
         self._fitted = fitted
-        fitted.state = self._count(fitted.histories)

@@ -23,6 +23,10 @@ from palate.vocabulary import Codes
 class RandomState:
     """Random learns nothing."""
 
+    def fits(self, n_items: int) -> bool:
+        """Return True: it knows no items."""
+        return True
+
 
 class Random(Recommender):
     """Uniform scores in [0, 1)."""

@@ -17,7 +17,6 @@ users and events as they come; for the last bit of accuracy on a catalogue of so
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -32,6 +31,7 @@ from palate.models.algorithm import Floats, Pairs
 from palate.models.base import Recommender
 from palate.models.contexts import Contexts
 from palate.models.itemitem import Affinity, ItemItem
+from palate.models.memory import check_memory
 from palate.vocabulary import Codes
 
 DAY = 86_400
@@ -63,6 +63,18 @@ class SARState:
     """(items, 1 + neighbours) the item itself, then its most similar ones, -1 where there are fewer"""
     nearness: Floats | None = None
     """(items, 1 + neighbours) their similarity, falling"""
+
+    def fits(self, n_items: int) -> bool:
+        """Return whether the arrays are those of so many items."""
+        near, found = self.nearness, self.neighbours
+        if near is None or found is None:
+            return self.counts is not None and self.counts.shape == (n_items, n_items)
+        inside = found.ndim == 2 and len(found) == n_items and found.min() >= -1 and found.max() < n_items
+        return (
+            inside
+            and near.shape == found.shape
+            and (self.counts is None or self.counts.shape == (n_items, n_items))
+        )
 
 
 class SAR(ItemItem):
@@ -107,7 +119,7 @@ class SAR(ItemItem):
         state = self._measured(train.histories())
         dense = self.neighbours is None or self.keep_counts
         if dense:
-            _check_memory(n_items)
+            check_memory("sar", n_items, 4, "set neighbours = 200")
         if dense or 4 * n_items**2 <= _DENSE_BYTES:
             state.counts = count_pairs(pairs.indptr, pairs.items, n_items)
         if self.neighbours is not None:
@@ -133,7 +145,7 @@ class SAR(ItemItem):
         found, near = np.empty((n_items, k + 1), np.int32), np.empty((n_items, k + 1), self._dtype)
         every = np.arange(n_items, dtype=np.int32)
         have = cooccurrence.lists(pairs.indptr, pairs.items, n_items) if counts is None else None
-        step = max(1, 2**21 // n_items)  # rows at a time: 8 MB of counts and as much of similarities stay in a cache
+        step = max(1, 2**21 // n_items)  # 8 MB of counts and as much of similarities: they stay in a cache
         for start in range(0, n_items, step):
             stop = min(start + step, n_items)
             if counts is not None:
@@ -248,7 +260,9 @@ class SAR(ItemItem):
         state: SARState = self.fitted.state
         if state.highest == state.lowest:
             return np.ones(len(low)), np.zeros(len(low))
-        low, high = low.astype(np.float64) * state.lowest, high.astype(np.float64) * state.highest
+        ends = np.array([[state.lowest], [state.highest]])
+        # Where a similarity is below zero, the highest value may give the least.
+        low, high = (low.astype(np.float64) * ends).min(axis=0), (high.astype(np.float64) * ends).max(axis=0)
         span = np.where(high > low, high - low, 1.0)
         slope = (state.highest - state.lowest) / span
         return slope, state.lowest - low * slope
@@ -379,13 +393,3 @@ def _moved(counts: NDArray[np.int32], places: Codes, n_items: int) -> NDArray[np
     kept = np.flatnonzero(places >= 0)
     moved[np.ix_(places[kept], places[kept])] = counts[np.ix_(kept, kept)]
     return moved
-
-
-def _check_memory(n_items: int) -> None:
-    needed = 4 * n_items**2
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else needed
-    if needed > 0.8 * there:
-        raise DataError(
-            f"sar: counts of {n_items:,} x {n_items:,} items need {needed / 2**30:.0f} GB and this machine has "
-            f"{there / 2**30:.0f}: set neighbours = 200."
-        )

@@ -167,6 +167,7 @@ def save_model(model: Algorithm, folder: Path) -> Path:
         "params": model.params(),
         "state": numbers,
         "train": {"fingerprint": fitted.fingerprint, "interactions": len(fitted.histories.item)},
+        "negative_events": list(fitted.negative_events),
         "vocabulary": {"users": fitted.users.digest, "items": fitted.items.digest},
     }
     write(folder, manifest, arrays, writers)
@@ -197,9 +198,28 @@ def load_model(model: type[Model], folder: Path) -> Model:
         popularity=arrays["popularity"],
         catalogue=Catalogue.load(folder / "catalogue.parquet") if has_catalogue else None,
         fingerprint=manifest["train"]["fingerprint"],
+        negative_events=tuple(manifest["negative_events"]),
         state=model.state_type(**state, **manifest["state"]),
     )
+    if not _sound(fitted._fitted):
+        raise SavedModelError(f"{folder}: the arrays do not fit each other: fit and save the model again.")
     return fitted
+
+
+def _sound(fitted: Fitted) -> bool:
+    """Return whether every index lies inside what it points into: kernels do not look again."""
+    events, n_items, n = fitted.histories, len(fitted.items), len(fitted.histories.item)
+    return bool(
+        len(events.indptr) == len(fitted.users) + 1
+        and events.indptr[0] == 0
+        and events.indptr[-1] == n
+        and (np.diff(events.indptr) >= 0).all()
+        and len(events.value) == n
+        and (events.time is None or len(events.time) == n)
+        and (n == 0 or (events.item.min() >= 0 and events.item.max() < n_items))
+        and fitted.popularity.shape == (n_items,)
+        and fitted.state.fits(n_items)
+    )
 
 
 def _parts(state: Any) -> dict[str, Any]:
