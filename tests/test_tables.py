@@ -93,3 +93,12 @@ def test_a_missing_column_is_named_with_the_nearest_and_the_rest() -> None:
     ):
         require_column(FRAME, "usr", source="x", role="user")
     assert require_column(FRAME, "item", source="x", role="item").to_list() == [7, 7, 9]
+
+
+def test_pandas_without_pyarrow_marks_missing_text_by_nan() -> None:
+    class Frame(pd.DataFrame):
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            raise ImportError("pyarrow")
+
+    frame = Frame({"name": pd.Series(["a", np.nan, None], dtype=object), "n": [1, 2, 3]})
+    assert to_frame(frame).to_dict(as_series=False) == {"name": ["a", None, None], "n": [1, 2, 3]}

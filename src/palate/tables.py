@@ -7,10 +7,12 @@ columns are taken one by one).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
+from numpy.typing import NDArray
 
 from palate.errors import DataError, did_you_mean, listing
 
@@ -67,7 +69,14 @@ def _from_capsule(table: Any) -> pl.DataFrame:
     try:
         return pl.DataFrame(table)
     except ImportError:  # pandas without pyarrow
-        return pl.DataFrame({str(name): table[name].to_numpy() for name in table.columns})
+        return pl.DataFrame({str(name): _values(table[name].to_numpy()) for name in table.columns})
+
+
+def _values(column: NDArray[Any]) -> Any:
+    """Return a pandas column for Polars: pandas marks a missing text by a NaN."""
+    if column.dtype != object:
+        return column
+    return [None if isinstance(value, float) and math.isnan(value) else value for value in column]
 
 
 def require_column(frame: pl.DataFrame, name: str, *, source: str, role: str) -> pl.Series:

@@ -375,7 +375,7 @@ class Conformance:
 
     def test_unknown_users_are_refused_skipped_or_given_the_popular(self, fitted: Recommender) -> None:
         user = fitted.users.ids[2]
-        with pytest.raises(UnknownId, match=r"1 of 2 asked for \(-99\).*unknown="):
+        with pytest.raises(UnknownId, match=r"1 of 2 asked for \(-99\).*unknown = "):
             fitted.recommend(users=[user, -99])
         assert_frame_equal(
             fitted.recommend(users=[-99, user], unknown="skip"), fitted.recommend(users=[user])
@@ -388,6 +388,17 @@ class Conformance:
             assert fitted.items.encode(strangers["item"]).tolist() == best(fitted.popularity, 5)
         with pytest.raises(PlanError, match="Did you mean 'popular'"):
             fitted.recommend(users=[-99], unknown="populr")  # type: ignore[arg-type]
+
+    def test_a_table_or_a_data_set_will_do_to_fit(self) -> None:
+        table = {"user": [1, 1, 2], "item": [1, 2, 2], "time": [1, 2, 3]}
+        data = Interactions.from_table(table)
+        names = Catalogue.from_table({"item": [1, 2], "name": ["a", "b"]})
+        one, other = (
+            self.make().fit(pl.DataFrame(table)),
+            self.make().fit(palate.Dataset("mine", data, names)),
+        )
+        assert_frame_equal(one.recommend(), self.make().fit(data).recommend())
+        assert other.catalogue is names
 
     def test_a_dislike_alone_says_nothing_of_likes(self) -> None:
         table = {"user": [1, 1, 2, 2, 3], "item": [1, 2, 1, 2, 3], "value": [1.0, 1.0, 1.0, 1.0, -1.0]}
@@ -512,7 +523,7 @@ class Conformance:
             "forget": lambda: fitted.forget(1_000),
         }
         for verb in set(VERBS) - self.verbs():
-            with pytest.raises(NotSupported, match=f"{self.model.name} cannot {verb}; ") as error:
+            with pytest.raises(NotSupported, match=f"{self.model.name} has no {verb}; ") as error:
                 asks[verb]()
             able = str(error.value).partition("; ")[2].removesuffix(" can.").split(" and ")
             assert able

@@ -115,6 +115,6 @@ def test_selecting_all_in_order_copies_nothing() -> None:
 def test_refusals_name_who_and_what_to_do() -> None:
     contexts = from_histories({f"user {n}": [] for n in range(9)}, ITEMS)
     with pytest.raises(
-        UnknownId, match=r'9 of 9 asked for \(user 0, .* and 4 more\).*unknown="popular" or "skip"'
+        UnknownId, match=r'9 of 9 asked for \(user 0, .* and 4 more\).*unknown = "popular" or "skip"'
     ):
         refuse(contexts, np.ones(9, bool))

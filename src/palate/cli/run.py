@@ -80,4 +80,4 @@ def _close(result: Result, folder: Path) -> None:
     whom = f"--users {result.examples[0].user}" if result.examples else "--all"
     print(f"\nReport: {folder / 'report.html'}")
     print(f"Next:   {program()} recommend {best} {whom} --k 5")
-    print(f"        {program()} recipes quickstart > my-plan.toml    # a plan to make your own")
+    print(f"        {program()} recipes quickstart > another-plan.toml    # a plan to make your own")

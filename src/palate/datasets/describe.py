@@ -126,8 +126,10 @@ class Description:
         return asdict(self)
 
 
-def describe(dataset: Dataset | Interactions, *, catalogue: Catalogue | None = None) -> Description:
-    """Return what a data set is like; bare interactions will do. A second or so for 20 million rows."""
+def describe(dataset: Dataset | Interactions | object, *, catalogue: Catalogue | None = None) -> Description:
+    """Return what a data set is like; interactions or a table will do. A second or so for 20 million rows."""
+    if not isinstance(dataset, (Dataset, Interactions)):
+        dataset = Interactions.from_table(dataset)
     if isinstance(dataset, Interactions):
         dataset = Dataset("table", dataset, catalogue)
     data = dataset.interactions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
@@ -75,6 +76,11 @@ def load(
     3794
 
     """
+    if not isinstance(name_or_path, (str, os.PathLike)):
+        raise DataError(
+            f"load takes a name or a file, not a {type(name_or_path).__name__}. For a table: "
+            "palate.Interactions.from_table(table, user=..., item=...)."
+        )
     negative = (negative,) if isinstance(negative, str) else tuple(negative)
     entry = _entries().get(str(name_or_path)) if isinstance(name_or_path, str) else None
     path = Path(name_or_path).expanduser()

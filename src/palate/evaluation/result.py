@@ -277,6 +277,13 @@ class Result(_Part):
         pairs = {model.label: self.comparison(best.label, model.label) for model in others}
         return {label for label, pair in pairs.items() if pair is not None and not pair.significant()}
 
+    def __str__(self) -> str:
+        lines = [f"{self.name} on {self.data.name}, by {self.primary}"]
+        for model in self.ranking():
+            figures = "  ".join(f"{key} {model.metrics[key].value:.4f}" for key in model.metrics)
+            lines.append(f"  {model.label:<20}{figures}")
+        return "\n".join(lines)
+
     def to_json(self) -> str:
         """Return the text of `result.json`."""
         return self.model_dump_json(indent=2) + "\n"

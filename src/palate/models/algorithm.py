@@ -164,7 +164,7 @@ class Algorithm(BaseModel):
             from palate.models import registry
 
             able = [name for name in registry.names() if verb in registry.get(name).verbs]
-            raise NotSupported(f"{self.name} cannot {verb}; {' and '.join(able)} can.")
+            raise NotSupported(f"{self.name} has no {verb}; {' and '.join(able)} can.")
 
 
 def _parameter_message(model: type[Algorithm], error: ValidationError) -> str:

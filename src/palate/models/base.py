@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from palate.catalogue import Catalogue
+from palate.datasets.dataset import Dataset
 from palate.errors import (
     DataError,
     PalateWarning,
@@ -52,16 +53,26 @@ class Recommender(Algorithm):
     # --- fit, update, forget --------------------------------------------------------------------------------
 
     def fit(
-        self, train: Interactions, *, valid: Interactions | None = None, catalogue: Catalogue | None = None
+        self,
+        train: Interactions | object,
+        *,
+        valid: Interactions | None = None,
+        catalogue: Catalogue | None = None,
     ) -> Self:
         """Learn from interactions, from nothing: what was fitted before is forgotten.
 
         Args:
-            train: decides which users and items the model knows.
+            train: decides which users and items the model knows. Interactions; or a data set that `palate.load` gave;
+                or a table with the columns user, item and, where there are any, value, time, event.
             valid: held-out rows for models that stop early; others leave it unread.
             catalogue: names and attributes of items, for `where` filters and for people.
 
         """
+        if isinstance(train, Dataset):
+            catalogue = catalogue or train.catalogue
+            train = train.interactions
+        if not isinstance(train, Interactions):
+            train = Interactions.from_table(train, source="train")
         if catalogue is not None:
             _check_catalogue(catalogue, train.items)
         positive = train.positive()

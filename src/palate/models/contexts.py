@@ -111,5 +111,5 @@ def refuse(contexts: Contexts, without: NDArray[np.bool_]) -> None:
     ids = contexts.labels.filter(pl.Series(without))
     raise UnknownId(
         f"nothing is known of {len(ids):,} of {len(contexts):,} asked for ({listing(ids)}): not in train, or no "
-        'known item in the history. Give histories=..., or unknown="popular" or "skip".'
+        'known item in the history. Give a history, or ask for unknown = "popular" or "skip".'
     )
