@@ -560,3 +560,11 @@ def test_movielens_100k_stratified_per_user_has_the_published_74_992_and_25_008_
     split = splits.stratified(data, ratio=0.75)
     assert (len(split.train), len(split.test)) == (74_992, 25_008)
     assert split.train.n_users == split.test.n_users == 943
+
+
+def test_a_dislike_told_by_its_event_stays_one_where_only_train_has_events() -> None:
+    train = Interactions.from_table({"user": [1, 1], "item": [1, 2], "event": ["buy", "negative"]})
+    valid, test = (Interactions.from_table({"user": [1], "item": [item]}) for item in (3, 4))
+    joined = splits.given(train, test, valid).train_and_valid()
+    assert joined.negative is not None
+    assert joined.negative.tolist() == [False, True, False]

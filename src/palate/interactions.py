@@ -232,6 +232,15 @@ class Interactions:
             mask |= np.isin(self.event.codes, [code for code in codes if code >= 0])
         return mask if mask.any() else None
 
+    def signed_value(self) -> NDArray[np.float32]:
+        """Return the values (rows), those of negative events below zero however they were told."""
+        if self.negative is None or self.event is None:
+            return self.value
+        value = self.value.copy()
+        named = self.negative & (value >= 0)
+        value[named] = np.minimum(-value[named], -1)
+        return value
+
     def positive(self) -> Interactions:
         """Return the rows that are no negative events (self where there are none); both vocabularies stay."""
         if self.negative is None:

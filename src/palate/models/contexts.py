@@ -42,12 +42,8 @@ class Contexts:
 
 def signed_histories(data: Interactions) -> Histories:
     """Return the histories of `data` with the value of every negative event below zero, however it was told."""
-    if data.negative is None or data.event is None:
-        return data.histories()
-    value = data.value.copy()
-    named = data.negative & (value >= 0)
-    value[named] = np.minimum(-value[named], -1)
-    return replace(data, value=value).histories()
+    value = data.signed_value()
+    return data.histories() if value is data.value else replace(data, value=value).histories()
 
 
 def from_users(users: Iterable[Id] | None, known: Vocabulary, histories: Histories) -> Contexts:

@@ -51,14 +51,17 @@ def joined(first: Interactions, second: Interactions) -> Interactions:
     time = None
     if first.time is not None and second.time is not None:
         time = np.concatenate([first.time, second.time])
+    event = _merged_labels(first.event, second.event)
+    values = [part.value if event is not None else part.signed_value() for part in (first, second)]
     return Interactions(
         users=users,
         items=items,
         user=user,
         item=item,
-        value=np.concatenate([first.value, second.value]),
+        # Where only one side has event types they go, and a dislike must not become a like with them.
+        value=np.concatenate(values),
         time=time,
-        event=_merged_labels(first.event, second.event),
+        event=event,
         basket=_merged_labels(first.basket, second.basket),
         has_values=first.has_values or second.has_values,
         negative_events=tuple(dict.fromkeys(first.negative_events + second.negative_events)),
