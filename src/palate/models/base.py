@@ -375,6 +375,8 @@ class Recommender(Algorithm):
         """(contexts) whether there is something liked to go by: enough for a list."""
         if not self.learns_from_history:
             return np.ones(len(contexts), bool)
+        if contexts.events.value.min(initial=0) >= 0:
+            return contexts.events.lengths > 0
         liked = np.concatenate([[0], np.cumsum(contexts.events.value >= 0)])
         indptr = contexts.events.indptr
         return np.asarray(liked[indptr[1:]] > liked[indptr[:-1]])

@@ -46,6 +46,10 @@ class ItemItem(Recommender):
         """Return how much each past event counts, (events); 0 for a negative one."""
         raise NotImplementedError
 
+    def _weights_of(self, events: Histories, second: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the weights where `second` ones are known: a model may spare itself a part of the work."""
+        return self._weights(events)
+
     def _block(self, rows: Codes, columns: Codes) -> Floats:
         """Return the item-item matrix at `rows` and `columns`."""
         raise NotImplementedError
@@ -56,7 +60,7 @@ class ItemItem(Recommender):
         """Return the sum of the weights of each past item; of `second` weights (events) too, where they are given."""
         from palate.kernels import scores as kernel
 
-        weights = self._weights(events)
+        weights = self._weights(events) if second is None else self._weights_of(events, second)
         all_weights = weights[None] if second is None else np.stack([weights, second])
         item = np.empty(len(events.item), np.int32)
         weight = np.empty(all_weights.shape, self._dtype)

@@ -177,6 +177,9 @@ class SAR(ItemItem):
     def _weights(self, events: Histories) -> NDArray[np.float64]:
         return self._fading(events) * events.value
 
+    def _weights_of(self, events: Histories, second: NDArray[np.float64]) -> NDArray[np.float64]:
+        return second * events.value  # the second weights are always what is left of each event
+
     def _similarities(self, counts: NDArray[np.int32], at: Codes, rows: Codes, columns: Codes) -> Floats:
         """Return the similarity of items `rows` and `columns`; the counts of `rows` stand in row `at` of `counts`."""
         from palate.kernels import similarity
