@@ -102,15 +102,24 @@ def test_dot_products_of_users_are_the_matrix_product() -> None:
     assert np.array_equal(products, affinity @ affinity[4])
 
 
-@pytest.mark.parametrize("k", [0, 1, 4, 11])
-def test_the_nearest_are_a_stable_sort_without_the_item_itself(k: int) -> None:
+@pytest.mark.parametrize("values", ["few", "many", "skewed", "rising"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n", "k"), [(12, 0), (12, 1), (12, 4), (12, 11), (900, 3), (900, 40), (900, 899)])
+def test_the_nearest_are_a_stable_sort_without_the_item_itself(
+    n: int, k: int, dtype: type[np.floating], values: str
+) -> None:
     rng = np.random.default_rng(k)
-    block = rng.choice([-1.0, 0.0, 0.5, 2.0, 3.0], (12, 12))
-    rows = rng.permutation(12).astype(np.int32)
-    near, found = np.full((12, k + 1), np.nan), np.full((12, k + 1), -9, np.int32)
-    similarity.nearest(block, rows, near, found)
-    for row, item in zip(block, rows, strict=True):
-        order = sorted((j for j in range(12) if j != item and row[j] != 0), key=lambda j: (-row[j], j))[:k]
+    block = {
+        "few": rng.choice([-1.0, 0.0, 0.5, 2.0, 3.0], (n, n)),
+        "many": rng.normal(size=(n, n)),
+        "skewed": np.exp(rng.normal(scale=9, size=(n, n))),
+        "rising": np.tile(np.arange(n, dtype=float), (n, 1)),
+    }[values].astype(dtype)
+    rows = rng.permutation(n).astype(np.int32)[:50]
+    near, found = np.full((n, k + 1), np.nan, dtype), np.full((n, k + 1), -9, np.int32)
+    similarity.nearest(block[:50], rows, near, found)
+    for row, item in zip(block, rows, strict=False):
+        order = sorted((j for j in range(n) if j != item and row[j] != 0), key=lambda j: (-row[j], j))[:k]
         missing = k - len(order)
         assert found[item].tolist() == [item, *order, *[-1] * missing]
         assert near[item].tolist() == [row[item], *row[order], *[0.0] * missing]

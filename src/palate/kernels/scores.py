@@ -20,6 +20,7 @@ from palate.kernels.strip import twice_weighted_rows, weighted_rows
 Floats = NDArray[np.floating]
 
 _RUN = 32  # contexts that one thread takes in turn, with one buffer for all of them
+_SORTED = 2**15  # events that one thread sorts at a time: 1 MB with all buffers
 
 
 @njit(cache=True, nogil=True)
@@ -222,24 +223,47 @@ def _add_up(
 @njit(cache=True, nogil=True)
 def _by_item(indptr: NDArray[np.int64], item: NDArray[np.int32], n_items: int) -> NDArray[np.int64]:
     """Return the events of each context by item, those of one item in their order: two counting sorts."""
-    owner = np.empty(len(item), np.int32)
+    first = indptr[0]
+    owner = np.empty(indptr[-1] - first, np.int32)
     place = np.zeros(n_items + 1, np.int64)
     for c in range(len(indptr) - 1):
         for e in range(indptr[c], indptr[c + 1]):
-            owner[e] = c
+            owner[e - first] = c
             place[item[e] + 1] += 1
     for i in range(n_items):
         place[i + 1] += place[i]
-    by_item = np.empty(len(item), np.int64)
-    for n in range(len(item)):
-        by_item[place[item[n]]] = n
-        place[item[n]] += 1
-    fill = indptr[:-1].copy()
-    rows = np.empty(len(item), np.int64)
+    by_item = np.empty(len(owner), np.int64)
+    for e in range(first, indptr[-1]):
+        by_item[place[item[e]]] = e
+        place[item[e]] += 1
+    fill = indptr[:-1] - first
+    rows = np.empty(len(owner), np.int64)
     for event in by_item:
-        rows[fill[owner[event]]] = event
-        fill[owner[event]] += 1
+        c = owner[event - first]
+        rows[fill[c]] = event
+        fill[c] += 1
     return rows
+
+
+@njit(cache=True, nogil=True)
+def _merge_run(
+    run: range,
+    indptr: NDArray[np.int64],
+    item: NDArray[np.int32],
+    weight: NDArray[np.float64],
+    n_items: int,
+    merged_item: NDArray[np.int32],
+    merged_weight: Floats,
+    lengths: NDArray[np.int64],
+) -> None:
+    """Do what `merge` does for a run of contexts."""
+    first = indptr[run.start]
+    rows = _by_item(indptr[run.start : run.stop + 1], item, n_items)
+    for c in run:
+        start, stop = indptr[c], indptr[c + 1]
+        lengths[c] = _add_up(
+            rows[start - first : stop - first], item, weight, merged_item[start:stop], merged_weight[:, start:stop]
+        )
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -257,13 +281,33 @@ def merge(
     distinct items each context has.
     """
     lengths = np.zeros(len(indptr) - 1, np.int64)
-    rows = _by_item(indptr, item, n_items)
-    for c in prange(len(indptr) - 1):
-        start, stop = indptr[c], indptr[c + 1]
-        lengths[c] = _add_up(
-            rows[start:stop], item, weight, merged_item[start:stop], merged_weight[:, start:stop]
+    events = max(_SORTED, 4 * n_items)  # a sort passes over all items, so it takes as many events at least
+    cuts = np.searchsorted(indptr[:-1], np.arange(0, len(item) + events, events))
+    cuts[-1] = len(lengths)
+    for n in prange(len(cuts) - 1):
+        _merge_run(
+            range(cuts[n], cuts[n + 1]), indptr, item, weight, n_items, merged_item, merged_weight, lengths
         )
     return lengths
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def fade(
+    value: NDArray[np.float32], time: NDArray[np.int64], now: int, half_life: float, left: NDArray[np.float64]
+) -> None:
+    """Write what is left of each event, in (0, 1], where ages count from `now`; 0 for a negative value."""
+    for e in prange(len(value)):
+        left[e] = 0.5 ** (max(now - time[e], 0) / half_life) if value[e] >= 0 else 0.0
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def cut(block: Floats, strips: Floats) -> None:
+    """Cut a block (rows, columns) to strips (strips, rows, width); what pads the last one is not written."""
+    width = strips.shape[2]
+    for r in prange(len(block)):
+        for n in range(len(strips)):
+            for c in range(n * width, min((n + 1) * width, block.shape[1])):
+                strips[n, r, c - n * width] = block[r, c]
 
 
 @njit(cache=True, nogil=True)

@@ -6,7 +6,11 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from palate.kernels.order import merge_sort
+
 COOCCURRENCE, JACCARD, LIFT, COSINE, INCLUSION, MUTUAL, LEXICOGRAPHERS = range(7)
+
+_NOTED = 64  # columns read between two looks at whether the list of candidates is full
 
 
 @njit(cache=True, nogil=True)
@@ -88,47 +92,77 @@ def similarity_block(
 
 
 @njit(cache=True, nogil=True)
-def _sink(near: NDArray[np.floating], found: NDArray[np.int32], end: int) -> None:
-    """Let the root of a heap of `end` sink to its place: the root is the worst, least similar, then latest id."""
-    value, item, place = near[0], found[0], 0
-    while 2 * place + 1 < end:
-        below = 2 * place + 1
-        other = below + 1
-        if other < end and (
-            near[other] < near[below] or (near[other] == near[below] and found[other] > found[below])
-        ):
-            below = other
-        if value < near[below] or (value == near[below] and item > found[below]):
-            break
-        near[place], found[place] = near[below], found[below]
-        place = below
-    near[place], found[place] = value, item
+def _note(
+    row: NDArray[np.floating], start: int, stop: int, worst: float, ids: NDArray[np.int32], n: int
+) -> int:
+    """Put the columns from `start` on that beat `worst` behind the first n `ids`, without a branch to guess."""
+    limit, end = row.dtype.type(worst), np.uint64(n)
+    for j in range(start, stop):
+        ids[end] = j
+        end += np.uint64((row[j] > limit) & (row[j] != 0))  # a similarity of 0 is none
+    return np.int64(end)
+
+
+@njit(cache=True, nogil=True)
+def _least(values: NDArray[np.floating], k: int, counts: NDArray[np.int64]) -> float:
+    """Return one of `values` that at least k of them reach, and less than k, or, found faster, 2 k exceed."""
+    low, high = values.min(), values.max()
+    scale = (len(counts) - 1) / (high - low) if high > low else 0.0
+    counts[:] = 0
+    for value in values:
+        counts[np.uint64((value - low) * scale)] += 1
+    have, place = 0, len(counts)
+    while have < k:
+        place -= 1
+        have += counts[place]
+    if have >= 2 * k:
+        return -np.partition(-values, k - 1)[k - 1]
+    least = high
+    for value in values:
+        least = value if np.uint64((value - low) * scale) >= place and value < least else least
+    return least
+
+
+@njit(cache=True, nogil=True)
+def _keep(
+    row: NDArray[np.floating], ids: NDArray[np.int32], n: int, k: int, counts: NDArray[np.int64]
+) -> tuple[int, float]:
+    """Keep the best k, or somewhat more, of the first n `ids`, which rise; return how many, and their worst value."""
+    values = row[ids[:n]]
+    worst = _least(values, k, counts)
+    equal, kept = k, np.uint64(0)
+    for value in values:
+        equal -= value > worst
+    for c in range(n):  # of those as good as the worst only the first ids that still find room
+        ids[kept] = ids[c]
+        kept += np.uint64((values[c] > worst) | ((values[c] == worst) & (equal > 0)))
+        equal -= values[c] == worst
+    return np.int64(kept), worst
 
 
 @njit(cache=True, nogil=True)
 def _nearest_row(
     row: NDArray[np.floating], item: int, near: NDArray[np.floating], found: NDArray[np.int32]
 ) -> None:
+    near[:], found[:] = 0, -1
     near[0], found[0] = row[item], item
-    best, ids = near[1:], found[1:]
-    k = len(ids)
-    best[:] = -np.inf
-    ids[:] = len(row)
+    k = len(near) - 1
     if k == 0:
         return
-    worst = best[0]
-    for j in range(len(row)):
-        if row[j] > worst and row[j] != 0 and j != item:  # a similarity of 0 is none
-            best[0], ids[0] = row[j], j
-            _sink(best, ids, k)
-            worst = best[0]
-    for end in range(k - 1, 0, -1):  # the worst goes to the end, again and again
-        best[0], best[end] = best[end], best[0]
-        ids[0], ids[end] = ids[end], ids[0]
-        _sink(best, ids, end)
-    for n in range(k):
-        if ids[n] == len(row):
-            best[n], ids[n] = 0, -1
+    row[item] = 0  # for as long as others are looked for
+    full = 6 * k  # candidates
+    ids = np.empty(full + _NOTED, np.int32)
+    counts = np.empty(256, np.int64)
+    n, worst = 0, -np.inf
+    for start in range(0, len(row), _NOTED):
+        n = _note(row, start, min(start + _NOTED, len(row)), worst, ids, n)
+        if n > full or (start + _NOTED >= len(row) and n > k):
+            n, worst = _keep(row, ids, n, k, counts)
+    places = np.arange(n)
+    merge_sort(-row[ids[:n]], places, np.empty(n, np.int64))
+    for c in range(min(n, k)):
+        near[1 + c], found[1 + c] = row[ids[places[c]]], ids[places[c]]
+    row[item] = near[0]
 
 
 @njit(cache=True, nogil=True, parallel=True)

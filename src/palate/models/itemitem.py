@@ -82,6 +82,7 @@ class ItemItem(Recommender):
 
     def _strips(self, rows: Codes, columns: Codes) -> Iterator[tuple[slice, Floats]]:
         """Yield the matrix at `rows` a strip of columns at a time, padded to the width that the kernels take."""
+        from palate.kernels import scores as kernel
         from palate.kernels.strip import STRIP_BYTES, in_lines
 
         width = STRIP_BYTES // np.dtype(self._dtype).itemsize
@@ -89,11 +90,10 @@ class ItemItem(Recommender):
         for first in range(0, len(columns), wide):
             some = columns[first : first + wide]
             n = -(-len(some) // width)
-            block = self._block(rows, some)
-            if len(some) < n * width:
-                block = np.pad(block, ((0, 0), (0, n * width - len(some))))
             strips = in_lines((n, len(rows), width), self._dtype)
-            strips[:] = block.reshape(len(rows), n, width).transpose(1, 0, 2)
+            if len(some) < n * width:
+                strips[-1] = 0
+            kernel.cut(self._block(rows, some), strips)
             for at, strip in zip(range(first, first + len(some), width), strips, strict=True):
                 yield slice(at, min(at + width, len(columns))), strip
 

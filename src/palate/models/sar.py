@@ -168,10 +168,12 @@ class SAR(ItemItem):
 
     def _fading(self, events: Histories) -> NDArray[np.float64]:
         """Return what is left of each event, (events) in (0, 1]; 0 for a negative one."""
-        left = (events.value >= 0).astype(np.float64)
-        if self.half_life_days is not None and events.time is not None:
-            age = np.maximum(self.fitted.state.time_now - events.time, 0)
-            left *= 0.5 ** (age / (self.half_life_days * DAY))
+        if self.half_life_days is None or events.time is None:
+            return (events.value >= 0).astype(np.float64)
+        from palate.kernels import scores as kernel
+
+        left = np.empty(len(events.value))
+        kernel.fade(events.value, events.time, self.fitted.state.time_now, self.half_life_days * DAY, left)
         return left
 
     def _weights(self, events: Histories) -> NDArray[np.float64]:
