@@ -262,7 +262,11 @@ def _merge_run(
     for c in run:
         start, stop = indptr[c], indptr[c + 1]
         lengths[c] = _add_up(
-            rows[start - first : stop - first], item, weight, merged_item[start:stop], merged_weight[:, start:stop]
+            rows[start - first : stop - first],
+            item,
+            weight,
+            merged_item[start:stop],
+            merged_weight[:, start:stop],
         )
 
 
