@@ -27,7 +27,7 @@ def group(codes: NDArray[np.int32], n: int) -> tuple[NDArray[np.int64], NDArray[
 
 
 @njit(cache=True, nogil=True)
-def merge_sort(keys: NDArray[np.integer], rows: NDArray[np.int64], buffer: NDArray[np.int64]) -> None:
+def merge_sort(keys: NDArray[np.number], rows: NDArray[np.int64], buffer: NDArray[np.int64]) -> None:
     """Sort `rows` by `keys[row]`, in place; equal keys keep their order. `buffer` is as long as `rows`.
 
     Runs of 16 by insertion, then merged: linear where the rows stand in order already.

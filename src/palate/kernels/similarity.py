@@ -93,8 +93,8 @@ def similarity_block(
 
 @njit(cache=True, nogil=True)
 def _note(
-    row: NDArray[np.floating], start: int, stop: int, worst: float, ids: NDArray[np.int32], n: int
-) -> int:
+    row: NDArray[np.floating], start: int, stop: int, worst: float, ids: NDArray[np.int32], n: np.int64
+) -> np.int64:
     """Put the columns from `start` on that beat `worst` behind the first n `ids`, without a branch to guess."""
     limit, end = row.dtype.type(worst), np.uint64(n)
     for j in range(start, stop):
@@ -125,8 +125,8 @@ def _least(values: NDArray[np.floating], k: int, counts: NDArray[np.int64]) -> f
 
 @njit(cache=True, nogil=True)
 def _keep(
-    row: NDArray[np.floating], ids: NDArray[np.int32], n: int, k: int, counts: NDArray[np.int64]
-) -> tuple[int, float]:
+    row: NDArray[np.floating], ids: NDArray[np.int32], n: np.int64, k: int, counts: NDArray[np.int64]
+) -> tuple[np.int64, float]:
     """Keep the best k, or somewhat more, of the first n `ids`, which rise; return how many, and their worst value."""
     values = row[ids[:n]]
     worst = _least(values, k, counts)
@@ -153,7 +153,7 @@ def _nearest_row(
     full = 6 * k  # candidates
     ids = np.empty(full + _NOTED, np.int32)
     counts = np.empty(256, np.int64)
-    n, worst = 0, -np.inf
+    n, worst = np.int64(0), -np.inf
     for start in range(0, len(row), _NOTED):
         n = _note(row, start, min(start + _NOTED, len(row)), worst, ids, n)
         if n > full or (start + _NOTED >= len(row) and n > k):
