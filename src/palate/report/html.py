@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from palate.evaluation.result import Measured, ModelFacts, Result, metric_keys, metric_name
+from palate.evaluation.result import Measured, ModelFacts, RatingFacts, Result, metric_keys, metric_name
 from palate.report import charts, words
 from palate.report.svg import number
 from palate.report.toml import write
@@ -27,9 +27,9 @@ _FEW_VALUES = 12  # a histogram of more distinct values says little of ratings
 
 def render(result: Result) -> str:
     """Return the whole page."""
-    series = _series(result)
+    series = series_of(result)
     page: str = (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             result=result,
@@ -78,19 +78,20 @@ def day(seconds: float) -> str:
 
 
 @cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Return where the pages' templates are, with what they call."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": figure, "interval": interval, "metric": metric_name, "number": number}
-    return environment
+    made.filters |= {"figure": figure, "interval": interval, "metric": metric_name, "number": number}
+    return made
 
 
-def _series(result: Result) -> dict[str, int]:
+def series_of(result: Result) -> dict[str, int]:
     """Give every model a colour of its own in the plan's order, and the baselines greys."""
     own = [model.label for model in result.models if model.name not in words.BASELINES]
     grey = [model.label for model in result.models if model.name in words.BASELINES]
@@ -166,6 +167,41 @@ def _charts(result: Result, series: dict[str, int]) -> dict[str, str]:
             title=f"{y_label} by {kind}",
             y_label=y_label,
         )
+    return drawn | _rating_charts(result.ratings, series)
+
+
+def _rating_charts(facts: RatingFacts | None, series: dict[str, int]) -> dict[str, str]:
+    """Return the charts of the section on ratings; empty ones where the run rated nothing."""
+    drawn = {"rmse_user": "", "rmse_item": "", "calibration": ""}
+    if facts is None:
+        return drawn
+    for kind in ("user", "item"):
+        parts = [part for part in facts.slices if part.kind == kind]
+        lines = [
+            charts.Line(label, [(place, part.rmse[label].value) for place, part in enumerate(parts)], colour)
+            for label, colour in series.items()
+            if parts and label in parts[0].rmse
+        ]
+        drawn[f"rmse_{kind}"] = charts.steps(
+            [(part.label, f"{part.rows:,}") for part in parts],
+            lines,
+            title=f"RMSE by ratings of the {kind} in train",
+            y_label="RMSE",
+            from_zero=False,
+        )
+    drawn["calibration"] = charts.against(
+        [
+            charts.Line(
+                one.label,
+                [(point.predicted, point.actual) for point in one.points],
+                series.get(one.label, _INK),
+            )
+            for one in facts.calibration
+        ],
+        title="Mean rating against mean prediction, in tenths of the test rows",
+        x_label="predicted",
+        y_label="rated",
+    )
     return drawn
 
 
