@@ -23,7 +23,7 @@ from palate.cli import main
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(console|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = ["README.md", "docs/guide.md", "docs/tutorials/sar-movielens.md"]
+PAGES = ["README.md", "docs/guide.md", "docs/tuning.md", "docs/tutorials/sar-movielens.md"]
 ELSEWHERE = ("palate run sar-movielens",)  # runs long on the film data; the README runs quickstart
 SAME = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 

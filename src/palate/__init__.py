@@ -32,12 +32,14 @@ _HOMES = {
     "SAR": "palate.models.sar",
     "Split": "palate.split",
     "compare": "palate.evaluation",
+    "compare_models": "palate.experiment.compare",
     "describe": "palate.datasets",
     "evaluate": "palate.evaluation",
     "evaluate_tables": "palate.evaluation",
     "load": "palate.datasets",
     "load_model": "palate.models",
     "run": "palate.experiment.run",
+    "tune": "palate.experiment.tune",
 }
 _MODULES = ("datasets", "errors", "evaluation", "experiment", "models", "report", "split")
 
@@ -55,6 +57,7 @@ __all__ = [
     "Split",
     "__version__",
     "compare",
+    "compare_models",
     "datasets",
     "describe",
     "errors",
@@ -68,6 +71,7 @@ __all__ = [
     "report",
     "run",
     "split",
+    "tune",
 ]
 
 if TYPE_CHECKING:
@@ -76,7 +80,9 @@ if TYPE_CHECKING:
     from palate.datasets import Dataset, describe, load
     from palate.errors import PalateError
     from palate.evaluation import compare, evaluate, evaluate_tables
+    from palate.experiment.compare import compare_models
     from palate.experiment.run import run
+    from palate.experiment.tune import tune
     from palate.interactions import Histories, Interactions
     from palate.models import load_model
     from palate.models.base import Recommender

@@ -15,6 +15,26 @@ Sets: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set a parameter; may be given many times."),
 ]
+PlanSets: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change the plan; may be given many times."),
+]
+Models: TypeAlias = Annotated[
+    str | None, typer.Option("--models", metavar="NAMES", help="Only these, with commas between: sar,ease.")
+]
+Metric: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--metric", metavar="NAME", help="What ranks the models  [default: the plan's first, or ndcg]"
+    ),
+]
+Jobs: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", metavar="N", min=1, help="Processes  [default: one a core, at most 4]"),
+]
+Fresh: TypeAlias = Annotated[
+    bool, typer.Option("--fresh", help="Drop the study in the folder and start anew.")
+]
 Model: TypeAlias = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a saved model.")]
 K: TypeAlias = Annotated[int, typer.Option("--k", "-k", metavar="N", min=1, help="How many.")]
 Where: TypeAlias = Annotated[

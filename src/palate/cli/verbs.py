@@ -10,6 +10,8 @@ from palate.cli.style import bold
 
 VERBS: dict[str, str] = {
     "run": "Run a plan: split, fit, evaluate, compare, report.",
+    "tune": "Find good parameters for a plan's models, on validation.",
+    "compare": "Tune models alike, test them, and say which to take.",
     "recipes": "List the plans that ship with Palate, or print one.",
     "data": "List, get, describe and convert data sets.",
     "fit": "Fit one model and save it.",
@@ -36,6 +38,7 @@ Options:
 Start here:
   palate run quickstart                      a leaderboard on data that ships with Palate
   palate data describe ratings.csv           your own file
+  palate compare ratings.csv                 which model suits it, and at what cost
   palate fit movietweetings --model sar --out models/sar
   palate recommend models/sar --users 1,2\
 """

@@ -13,7 +13,7 @@ core, float64), 12 x items^2 bytes while it fits, 4 x items^2 afterwards.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from palate.interactions import Histories, Interactions
 from palate.models.algorithm import Floats, Pairs
 from palate.models.itemitem import Affinity, ItemItem
 from palate.models.memory import check_memory
+from palate.models.search import Span
 from palate.vocabulary import Codes
 
 
@@ -45,7 +46,7 @@ class EASE(ItemItem):
     name: ClassVar[str] = "ease"
     state_type: ClassVar[type] = EASEState
 
-    l2: float = Field(500.0, gt=0, allow_inf_nan=False)
+    l2: Annotated[float, Span(20.0, 5_000.0, log=True)] = Field(500.0, gt=0, allow_inf_nan=False)
     """strength of the penalty; try 100 to 2,000 on validation data, more for larger sets"""
 
     def _fit(self, train: Interactions, pairs: Pairs) -> EASEState:

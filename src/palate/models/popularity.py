@@ -7,7 +7,7 @@ where age is that of the user's latest choice of it. Cost: linear in rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from palate.models import incremental
 from palate.models.algorithm import Fitted, Floats, Pairs
 from palate.models.base import Recommender
 from palate.models.contexts import Contexts
+from palate.models.search import Options
 from palate.vocabulary import Codes
 
 DAY = 86_400
@@ -46,7 +47,9 @@ class Popularity(Recommender):
     learns_from_history: ClassVar[bool] = False
     state_type: ClassVar[type] = PopularityState
 
-    half_life_days: float | None = Field(None, gt=0, allow_inf_nan=False)
+    half_life_days: Annotated[float | None, Options((None, 7.0, 30.0, 90.0, 365.0))] = Field(
+        None, gt=0, allow_inf_nan=False
+    )
     """after so many days a choice counts half; None: all of time counts alike"""
 
     def _fit(self, train: Interactions, pairs: Pairs) -> PopularityState:

@@ -1,0 +1,136 @@
+"""The typed outcome of `palate compare`: models tuned alike, their test, its spread, and what each costs."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from palate.evaluation.result import Difference, ModelFacts, Number, Result
+from palate.evaluation.study import Study, deviation, read_part
+
+LEAST = 0.01
+"""CPU seconds below which clocks say nothing."""
+WORTH = 1.5
+"""Times cheaper from which a difference of cost is worth a word; below it, clocks differ as much."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Spread(_Part):
+    """The metric of one tuned model on the test parts of several splits; the run's own first."""
+
+    label: str
+    values: list[Number]
+
+    @property
+    def known(self) -> list[float]:
+        """The values that there are."""
+        return [value for value in self.values if value is not None]
+
+    @property
+    def mean(self) -> float:
+        """Their mean; NaN where there is none."""
+        return statistics.fmean(self.known) if self.known else float("nan")
+
+    @property
+    def deviation(self) -> float:
+        """Their standard deviation; NaN for fewer than two."""
+        return deviation(self.known)
+
+
+class Contest(_Part):
+    """What comparing tuned models found."""
+
+    palate: str
+    study: Study
+    """how the parameters were chosen, on the validation part"""
+    result: Result
+    """the tuned models on the test part: the run's whole result"""
+    spread: list[Spread]
+    """the same models on other splits"""
+    varied: str
+    """what is another in each split, in words"""
+    seconds: float
+    """wall seconds of it all"""
+    notes: list[str] = []
+    """models that were left out, and why; budgets that ran out"""
+
+    @property
+    def metric(self) -> str:
+        """The key that ranks the board."""
+        return self.result.primary
+
+    def ranking(self) -> list[ModelFacts]:
+        """Return the models by the metric on the test part, best first."""
+        return self.result.ranking()
+
+    @property
+    def chosen(self) -> str:
+        """The label that is best on the validation part: what one would take who never saw the test part."""
+        tested = {model.label for model in self.result.models}
+        return next((best.model for best in self.study.ranking() if best.model in tested), "")
+
+    def regret(self) -> Difference | None:
+        """Return the test's best model minus the chosen one; None where they are the same, or were not tested."""
+        best = self.ranking()[0].label
+        return None if best == self.chosen else self.result.comparison(best, self.chosen)
+
+    def values(self, label: str) -> Spread:
+        """Return a model's spread; an empty one where it has none."""
+        return next((one for one in self.spread if one.label == label), Spread(label=label, values=[]))
+
+    def ahead(self, a: str, b: str) -> tuple[int, int]:
+        """Return in how many splits `a` is better than `b`, of how many that both have."""
+        pairs = zip(self.values(a).values, self.values(b).values, strict=False)
+        known = [(one, other) for one, other in pairs if one is not None and other is not None]
+        return sum((one < other) if self.study.lower else (one > other) for one, other in known), len(known)
+
+    def equal(self) -> set[str]:
+        """Return the labels within the noise of the best.
+
+        The corrected test over users does not tell them apart, or the best is not ahead in every split.
+        """
+        best, *others = self.ranking()
+        alike = self.result.as_good_as_best()
+        for model in others:
+            wins, splits = self.ahead(best.label, model.label)
+            if wins < splits:
+                alike.add(model.label)
+        return alike
+
+    def cost(self, label: str) -> float:
+        """Return a model's CPU seconds to fit and to recommend to every test user; below `LEAST` counts as that."""
+        spent = self.result.model(label).cpu_seconds
+        return max(spent.fit + spent.recommend, LEAST)
+
+    def front(self) -> list[str]:
+        """Return the Pareto front, cheapest first: no other model is both better and cheaper."""
+        found: list[str] = []
+        by_cost = sorted(self.ranking(), key=lambda model: self.cost(model.label))
+        place = {model.label: rank for rank, model in enumerate(self.ranking())}
+        for model in by_cost:
+            if not found or place[model.label] < place[found[-1]]:
+                found.append(model.label)
+        return found
+
+    def cheapest_equal(self) -> tuple[str, float] | None:
+        """Return the cheapest model within the noise of the best and how many times cheaper it is, if worth a word."""
+        best = self.ranking()[0].label
+        alike = sorted(self.equal(), key=lambda label: (self.cost(label), label))
+        if not alike:
+            return None
+        times = self.cost(best) / self.cost(alike[0])
+        return (alike[0], times) if times >= WORTH else None
+
+    def to_json(self) -> str:
+        """Return the text of `comparison.json`."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def read(cls, path: str | Path) -> Contest:
+        """Read `comparison.json`, or the folder that holds it. Raises `DataError`."""
+        return read_part(cls, path, "comparison.json", "compare")

@@ -1,0 +1,178 @@
+"""What is to be tuned or compared: from a plan, a recipe, a data set or a file to one plan, and which models fit it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from palate.datasets import Dataset
+from palate.errors import PlanError, did_you_mean
+from palate.evaluation.keys import NAMES, RATING
+from palate.experiment import recipes
+from palate.experiment.bench import with_valid
+from palate.experiment.checks import check_metrics
+from palate.experiment.plan import Plan
+from palate.experiment.reading import read
+from palate.interactions import Interactions
+from palate.models import registry
+
+What = Plan | Mapping[str, Any] | str | Path | Dataset | Interactions
+"""A plan (as it is, as a dict, a file or a recipe), or data (a name, a file, a data set, interactions)."""
+
+LISTS = ("ndcg", "precision", "recall", "coverage", "novelty")
+"""What a comparison on bare data measures beside its metric."""
+
+
+@dataclass
+class Question:
+    """A plan with a validation part, its data, and what its reader must know."""
+
+    plan: Plan
+    data: Dataset
+    notes: list[str] = field(default_factory=list)
+
+
+def question(
+    what: What,
+    *,
+    models: Sequence[str] | None = None,
+    metric: str | None = None,
+    k: int | None = None,
+    settings: Sequence[str] = (),
+    reading: Mapping[str, Any] | None = None,
+) -> Question:
+    """Return what is asked.
+
+    Args:
+        what: see `What`. Bare data gets a split of 75 % of each user's rows, and every model that fits it.
+        models: labels or names of the plan's models to keep; for bare data, names of any models.
+        metric: ranks the models; the plan's first by default, nDCG for bare data.
+        k: cut-off of the metric.
+        settings: `section.key=value`.
+        reading: how a file is read, as `palate.load` takes it.
+
+    Raises: PlanError, and DataError or FetchError where the data cannot be had.
+    """
+    plan = _given_plan(what, settings)
+    if plan is not None:
+        if reading:
+            raise PlanError(
+                f"--{next(iter(reading)).replace('_', '-')} says how a file is read; a plan says it in [data]."
+            )
+        data, notes = read(plan.data)
+        return Question(with_valid(_asked(_kept(plan, models), metric, k)), data, notes)
+    named = metric or "ndcg"
+    content = _of_data(what, named, k, dict(reading or {}))
+    if isinstance(what, Dataset | Interactions):
+        data = what if isinstance(what, Dataset) else Dataset(name="data", interactions=what)
+    else:
+        general = [setting for setting in settings if not setting.startswith("models.")]
+        data, _ = read(Plan.of(content, settings=general).data)
+    fitting, notes = which_fit(named, data.interactions, models)
+    plan = Plan.of({**content, "models": fitting}, settings=settings)
+    return Question(with_valid(plan), data, notes)
+
+
+def which_fit(
+    metric: str, data: Interactions, wanted: Sequence[str] | None = None
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return a `[[models]]` row for every model that the metric and the data allow, and why others were left out.
+
+    A model that is `wanted` by name and does not fit raises PlanError.
+    """
+    rows: list[dict[str, Any]] = []
+    notes: list[str] = []
+    for name in wanted if wanted is not None else registry.names():
+        reason = _unfit(name, metric, data)
+        if reason and wanted is not None:
+            raise PlanError(f"{name} {reason}")
+        if reason:
+            notes.append(f"{name} was left out: it {reason}")
+        else:
+            rows.append({"name": name})
+    if not rows:
+        raise PlanError(f"no model fits: {' '.join(notes)}")
+    return rows, notes
+
+
+def _unfit(name: str, metric: str, data: Interactions) -> str:
+    """Say why a model does not fit, nothing where it does."""
+    kind = registry.get(name)
+    if kind.needs_values and not data.has_values:
+        return "learns from ratings, and the data has no value column."
+    if metric.partition("@")[0] in RATING and "rate" not in kind.verbs:
+        return f"predicts no ratings, and {metric} is about them."
+    try:
+        registry.create(name)
+    except PlanError:
+        return "needs parameters that only a plan can give."
+    return ""
+
+
+def _given_plan(what: What, settings: Sequence[str]) -> Plan | None:
+    """Return the plan that was given; None where data was."""
+    if isinstance(what, Plan):
+        return what
+    if isinstance(what, Mapping):
+        return Plan.of(dict(what), settings=settings)
+    if isinstance(what, str | Path) and (str(what) in recipes.names() or Path(what).suffix == ".toml"):
+        return Plan.load(what, settings=settings)
+    return None
+
+
+def _kept(plan: Plan, models: Sequence[str] | None) -> Plan:
+    """Return the plan with the models asked for, by label or name."""
+    if models is None:
+        return plan
+    labels = [model.label for model in plan.models]
+    for one in models:
+        if one not in labels and all(model.name != one for model in plan.models):
+            raise PlanError(
+                f"the plan has no model '{one}'.{did_you_mean(one, labels)} It has: {', '.join(labels)}."
+            )
+    kept = [model for model in plan.models if model.label in models or model.name in models]
+    return plan.model_copy(update={"models": kept})
+
+
+def _asked(plan: Plan, metric: str | None, k: int | None) -> Plan:
+    """Return the plan with another metric first, and another cut-off."""
+    how = plan.evaluate
+    if metric is not None:
+        how = how.model_copy(update={"metrics": [metric, *(one for one in how.metrics if one != metric)]})
+    if k is not None:
+        how = how.model_copy(update={"k": [k]})
+    check_metrics(how.metrics, how.k)
+    return plan.model_copy(update={"evaluate": how})
+
+
+def _of_data(what: What, metric: str, k: int | None, reading: dict[str, Any]) -> dict[str, Any]:
+    """Return the plan of a comparison on bare data; its model stands in for those that the data will allow."""
+    name = metric.partition("@")[0]
+    if name not in NAMES:
+        raise PlanError(f"no metric {metric!r}.{did_you_mean(name, NAMES)} There are: {', '.join(NAMES)}.")
+    metrics = [metric, "mae" if metric == "rmse" else "rmse"] if name in RATING else [metric]
+    metrics += [one for one in LISTS if name not in RATING and one != name]
+    named = what if isinstance(what, str | Path) else getattr(what, "name", "data")
+    from palate import datasets
+
+    known = {info.name for info in datasets.names()}
+    is_name = not isinstance(what, str | Path) or str(what) in known
+    if not is_name and not Path(named).exists():
+        near = did_you_mean(str(named), [*known, *recipes.names()])
+        raise PlanError(
+            f"there is no plan, recipe, data set or file '{named}'.{near} See: palate data list, palate recipes."
+        )
+    source = {"name": str(named)} if is_name else {"path": str(named)}
+    options = {column: False if value == "none" else value for column, value in reading.items()}
+    options.pop("offline", None)
+    if options.pop("drop_bad_rows", False):
+        options["bad_rows"] = "drop"
+    return {
+        "name": Path(str(named)).stem,
+        "data": {**source, **options},
+        "split": {"method": "stratified", "ratio": 0.75},
+        "models": [{"name": "popularity"}],
+        "evaluate": {"k": [k or 10], "metrics": metrics},
+    }

@@ -1,0 +1,128 @@
+"""Measurements here, or in processes of their own: several at a time, each with its share of the cores.
+
+A worker reads nothing from the disk: it gets the plan and the data once, when it starts. Ctrl-C is the parent's alone;
+a worker whose parent is killed ends itself.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from typing import Self
+
+from palate.errors import PalateError, PlanError
+from palate.experiment.bench import Bench, Outcome, Task
+
+MOST = 4
+"""Processes by default at most: each holds the data."""
+_THREADS = (
+    "NUMBA_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "POLARS_MAX_THREADS",
+)
+
+_bench: Bench | None = None  # a worker's own
+
+
+class Workers:
+    """Measures tasks, `jobs` at a time; with one job in this process."""
+
+    def __init__(self, bench: Bench, jobs: int | None = None) -> None:
+        """Take so many jobs; None: as many as there are cores, at most `MOST`."""
+        if jobs is not None and jobs < 1:
+            raise PlanError(f"jobs = {jobs}: expected a whole number from 1.")
+        self.jobs = jobs or min(cores(), MOST)
+        self.bench = bench
+        """measures here what is measured here"""
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._pool is None:
+            return
+        processes: list[BaseProcess] = list((getattr(self._pool, "_processes", None) or {}).values())
+        self._pool.shutdown(wait=kind is None, cancel_futures=True)
+        if kind is not None:  # an error or Ctrl-C: do not wait for fits that nobody wants
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.join()
+
+    def submit(self, task: Task) -> Future[Outcome]:
+        """Have a task measured; with one job it is done when this returns."""
+        if self.jobs == 1:
+            done: Future[Outcome] = Future()
+            done.set_result(self.bench.measure(task))
+            return done
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                self.jobs,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_start,
+                initargs=(self.bench,),
+            )
+        with _children(threads=max(1, cores() // self.jobs)):  # a process starts when a task finds none idle
+            return self._pool.submit(_measure, task)
+
+    @staticmethod
+    def result(future: Future[Outcome]) -> Outcome:
+        """Return what a finished task gave. Raises PalateError where its process died."""
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            raise PalateError(
+                "a worker process ended without an answer, most likely for want of memory. What is finished is kept: "
+                "run the same again with fewer jobs (--jobs 1)."
+            ) from None
+
+
+def cores() -> int:
+    """Return the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _start(bench: Bench) -> None:
+    global _bench  # noqa: PLW0603 - what a worker is told once
+    _bench = bench
+    os.environ["PALATE_PROGRESS"] = "0"  # one bar is enough
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _measure(task: Task) -> Outcome:
+    assert _bench is not None
+    return _bench.measure(task)
+
+
+@contextmanager
+def _children(*, threads: int) -> Iterator[None]:
+    """Let processes that are started here have so many threads each, and leave Ctrl-C to their parent."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
+    os.environ.update({name: value or str(threads) for name, value in before.items()})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+        if main:
+            signal.signal(signal.SIGINT, handler)
