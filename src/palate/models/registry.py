@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "random": "palate.models.random:Random",
     "popularity": "palate.models.popularity:Popularity",
+    "mean": "palate.models.mean:Mean",
+    "bias": "palate.models.bias:Bias",
     "ease": "palate.models.ease:EASE",
     "sar": "palate.models.sar:SAR",
+    "rbm": "palate.models.rbm:RBM",
+    "svd": "palate.models.svd:SVD",
+    "rlrmc": "palate.models.rlrmc:RLRMC",
+    "blend": "palate.models.blend:Blend",
 }
 
 
