@@ -156,6 +156,8 @@ def save_model(model: Algorithm, folder: Path) -> Path:
     for name, value in _parts(fitted.state).items():
         if isinstance(value, np.ndarray):
             arrays[f"state.{name}"] = value
+        elif isinstance(value, dict):  # arrays by name
+            arrays |= {f"state.{name}/{key}": array for key, array in value.items()}
         else:
             numbers[name] = value
     writers = {"users.parquet": fitted.users.save, "items.parquet": fitted.items.save}
@@ -183,7 +185,7 @@ def load_model(model: type[Model], folder: Path) -> Model:
         )
     fitted = model(**manifest["params"])
     arrays = read_arrays(folder)
-    state = {name[6:]: array for name, array in arrays.items() if name.startswith("state.")}
+    state = _grouped({name[6:]: array for name, array in arrays.items() if name.startswith("state.")})
     history = {name[8:]: array for name, array in arrays.items() if name.startswith("history.")}
     users, items = Vocabulary.load(folder / "users.parquet"), Vocabulary.load(folder / "items.parquet")
     if {"users": users.digest, "items": items.digest} != manifest["vocabulary"]:
@@ -226,6 +228,18 @@ def _parts(state: Any) -> dict[str, Any]:
     """Return the fields of a dataclass that are not None."""
     fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _grouped(arrays: Arrays) -> dict[str, Any]:
+    """Return arrays by name, those named `field/key` as one dict a field."""
+    found: dict[str, Any] = {}
+    for name, array in arrays.items():
+        field, slash, key = name.partition("/")
+        if slash:
+            found.setdefault(field, {})[key] = array
+        else:
+            found[name] = array
+    return found
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:
