@@ -1,5 +1,5 @@
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -8,7 +8,17 @@ from scipy import stats
 
 from palate.errors import DataError, PlanError
 from palate.evaluation import significance
-from palate.evaluation.significance import Statistic, compare, estimates, holm, paired_t, randomisation
+from palate.evaluation.keys import wanted
+from palate.evaluation.rating import statistics, user_sums
+from palate.evaluation.significance import (
+    Statistic,
+    compare,
+    estimates,
+    holm,
+    paired_t,
+    randomisation,
+    swapped,
+)
 
 random = np.random.default_rng(5)
 
@@ -18,6 +28,7 @@ class Scored:
     label: str
     users: pl.Series
     per_user: dict
+    sums: dict = field(default_factory=dict)
 
 
 def scored(label: str, values: np.ndarray, key: str = "ndcg@10") -> Scored:
@@ -166,3 +177,43 @@ def test_different_users_are_not_compared():
 def test_a_misspelt_metric_is_refused_with_the_right_one():
     with pytest.raises(PlanError, match="ndcg@10"):
         compare([scored("a", np.ones(3)), scored("b", np.ones(3))], ["ndgc@10"])
+
+
+def errors(label: str, error: np.ndarray, user: np.ndarray) -> Scored:
+    n = int(user.max()) + 1
+    sums = user_sums(user, n, error, np.zeros(len(error)))
+    return Scored(label, pl.Series("user", range(n)), {}, statistics(sums, wanted(["rmse", "mae"], ())))
+
+
+def test_errors_of_one_row_a_user_are_compared_as_their_absolute_values():
+    a, b = random.normal(0, 1.0, 400), random.normal(0, 1.2, 400)
+    by_sums = compare([errors("a", a, np.arange(400)), errors("b", b, np.arange(400))], ["mae"])[0]
+    plain = compare([scored("a", np.abs(a)), scored("b", np.abs(b))], ["ndcg@10"])[0]
+    assert by_sums.difference == pytest.approx(plain.difference)
+    assert by_sums.ci95 == pytest.approx(plain.ci95)
+    assert by_sums.p == pytest.approx(plain.p, abs=0.002)
+
+
+def test_p_values_of_swapped_sums_are_uniform_under_the_null():
+    p = []
+    for _ in range(200):
+        user = np.repeat(np.arange(40), random.integers(1, 9, 40))
+        taste = random.normal(size=40)[user]
+        one, other = (taste + random.normal(size=len(user)) for _ in range(2))
+        pair = [errors(label, error, user).sums["rmse"] for label, error in (("a", one), ("b", other))]
+        p.append(swapped([(pair[0], pair[1])], flips=500)[0])
+    assert stats.kstest(p, "uniform").pvalue > 0.001
+
+
+def test_a_real_difference_of_rmse_is_found_and_equal_models_have_none():
+    user = np.repeat(np.arange(150), 6)
+    error = random.normal(size=900)
+    found = compare(
+        [errors("a", error, user), errors("b", 1.1 * error, user), errors("same", error, user)], ["rmse"]
+    )
+    by_pair = {(one.a, one.b): one for one in found}
+    first = by_pair["a", "b"]
+    assert first.difference == pytest.approx(-0.1 * np.sqrt(np.mean(error**2)))
+    assert first.ci95[0] < first.difference < first.ci95[1] < 0
+    assert first.p_holm < 0.001
+    assert by_pair["a", "same"].p == 1.0

@@ -53,6 +53,14 @@ class Evaluation:
     """relevant pairs: places in `users`, and items in the model's codes (-1: the model does not know it)"""
     notes: list[str]
     """what was left out, or counted as a miss"""
+    rated: rating.Rated | None = None
+    """the test rows with predicted values, where a rating metric was asked for"""
+
+    @property
+    def sums(self) -> dict[str, Statistic]:
+        """Return the rating metrics as statistics of sums by user."""
+        asked = Wanted(tuple(self.estimates))
+        return rating.statistics(self.rated.sums(), asked) if self.rated is not None else {}
 
     def estimate(self, key: str) -> Estimate:
         """Return one metric. Raises PlanError for a key that was not asked for."""
@@ -113,6 +121,7 @@ def evaluate(
     statistics: dict[str, Statistic] = {}
     per_user: dict[str, Floats] = {}
     overall: dict[str, float] = {}
+    rated = None
     top = np.full((len(job), max(asked.cutoffs(), default=0)), -1, np.int32)
     if asked.any_of((*AT_K, *BEYOND, "r_precision", "auc")):
         values = _answers(model, job, asked, chosen, exclude_seen, top, clock, progress)
@@ -126,7 +135,8 @@ def evaluate(
         overall |= measured.overall
         statistics |= measured.ratios
     if asked.any_of(RATING):
-        statistics |= _ratings(model, job, asked, clock, notes)
+        rated = _ratings(model, job, clock, notes)
+        statistics |= rating.statistics(rated.sums(), asked)
     statistics |= {key: Statistic.mean(values) for key, values in per_user.items()}
     found = estimates(statistics, resamples=bootstrap, seed=seed)
     overall |= {key: found[key].mean for key in asked.keys if key in found and key not in per_user}
@@ -143,6 +153,7 @@ def evaluate(
         top=top,
         truth=job.truth,
         notes=notes,
+        rated=rated,
     )
 
 
@@ -196,20 +207,23 @@ def _answers(
     return values
 
 
-def _ratings(
-    model: Recommender, job: Task, asked: Wanted, clock: _Clock, notes: list[str]
-) -> dict[str, Statistic]:
-    """Return the rating metrics over the test rows whose user and item the model knows."""
-    user, item, value, left_out = job.rated(model)
-    if left_out:
+def _ratings(model: Recommender, job: Task, clock: _Clock, notes: list[str]) -> rating.Rated:
+    """Return the test rows whose user (or context) and item the model knows, with its ratings."""
+    asked, test = job.ratable(model), job.test
+    if left_out := len(test) - len(asked.rows):
         notes.append(
-            f"{left_out:,} test rows have a user or an item that train lacks: no rating is predicted."
+            f"{left_out:,} test rows are negative, or their user or item is not in train: no rating is predicted."
         )
-    pairs = pl.DataFrame({"user": model.users.decode(user), "item": model.items.decode(item)})
-    with clock.recommending():
-        predicted = model.rate(pairs)["rating"].to_numpy()
-    return rating.statistics(
-        rating.user_sums(user, len(model.users), value.astype(np.float64), predicted), asked
+    user, predicted = test.user[asked.rows], np.empty(len(asked.rows))
+    for some, histories in ((asked.known, None), (~asked.known, job.shown)):
+        if some.any():
+            pairs = pl.DataFrame(
+                {"user": test.users.decode(user[some]), "item": model.items.decode(asked.item[some])}
+            )
+            with clock.recommending():
+                predicted[some] = model.rate(pairs, histories=histories)["rating"].to_numpy()
+    return rating.Rated(
+        test.users.ids, user, asked.item, test.value[asked.rows].astype(np.float64), predicted
     )
 
 

@@ -11,15 +11,37 @@ independent, and an interval over rows would be too narrow.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from palate.evaluation.keys import RATING, Wanted
 from palate.evaluation.significance import Statistic
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Rated:
+    """Test rows with what a model said of them."""
+
+    users: pl.Series
+    """ids of the users of the test part"""
+    user: NDArray[np.int32]
+    """(rows) places in `users`"""
+    item: NDArray[np.int32]
+    """(rows) the model's codes"""
+    actual: Floats
+    """(rows)"""
+    predicted: Floats
+    """(rows)"""
+
+    def sums(self) -> Floats:
+        """Return `user_sums` of the rows."""
+        return user_sums(self.user, len(self.users), self.actual, self.predicted)
 
 
 def user_sums(user: NDArray[np.integer], n_users: int, actual: Floats, predicted: Floats) -> Floats:

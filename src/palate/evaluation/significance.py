@@ -91,6 +91,10 @@ class PerUser(Protocol):
     def per_user(self) -> dict[str, Floats]:
         """Metric key to the value of each user."""
 
+    @property
+    def sums(self) -> dict[str, Statistic]:
+        """Metric key to the statistic, for metrics of ratings: functions of sums by user."""
+
 
 def estimate_mean(values: Floats) -> Estimate:
     """Return the mean of many users' values with the normal interval, mean -+ 1.96 standard errors."""
@@ -157,14 +161,13 @@ def compare(
     flips: int = 10_000,
     bootstrap: int = 1_000,
 ) -> list[Comparison]:
-    """Compare every pair of models on every metric that has a value for each user.
+    """Compare every pair of models on every metric that is made of users: means of their values, or of their sums.
 
     Args:
         evaluations: of the same users, in the same order (the same split gives that).
-        metrics: keys such as `ndcg@10`; those without a value per user (`coverage@10`, `rmse`) are passed
-            over.
+        metrics: keys such as `ndcg@10`, `rmse`; those of all lists together (`coverage@10`) are passed over.
         method: `randomisation`, the two-sided sign-flip test (exact where all flips are few enough), or the
-            paired `t` test.
+            paired `t` test. Metrics of ratings are tested by swapping the models' sums of a user in any case.
         seed: of flips and resamples.
         flips: random sign flips; the smallest p-value is 1 / (flips + 1).
         bootstrap: resamples of the difference's percentile interval.
@@ -183,25 +186,101 @@ def compare(
                 "compare evaluations of the same split."
             )
     pairs = list(itertools.combinations(evaluations, 2))
-    compared = [metric for metric in metrics if _has_values(metric, evaluations)]
-    if not pairs or not compared:
+    by_mean = [metric for metric in metrics if _has_values(metric, evaluations)]
+    if not pairs:
         return []
+    by_sums = [metric for metric in metrics if all(metric in one.sums for one in evaluations)]
+    found = _compare_means(pairs, by_mean, method=method, seed=seed, flips=flips, bootstrap=bootstrap)
+    for metric in by_sums:
+        found[metric] = _compare_sums(pairs, metric, seed=seed, flips=flips, bootstrap=bootstrap)
+    return [one for metric in metrics for one in found.get(metric, ())]
+
+
+def _compare_means(
+    pairs: Sequence[tuple[PerUser, PerUser]],
+    metrics: Sequence[str],
+    *,
+    method: Method,
+    seed: int,
+    flips: int,
+    bootstrap: int,
+) -> dict[str, list[Comparison]]:
+    """Compare metrics that are means of users' values; all pairs of all metrics share their flips and resamples."""
+    if not metrics:
+        return {}
     differences = np.stack(
-        [a.per_user[metric] - b.per_user[metric] for metric in compared for a, b in pairs], axis=1
+        [a.per_user[metric] - b.per_user[metric] for metric in metrics for a, b in pairs], axis=1
     )
     names = [str(n) for n in range(differences.shape[1])]
     statistics = {name: Statistic.mean(differences[:, int(name)]) for name in names}
-    found = estimates(statistics, resamples=bootstrap, seed=seed)
+    found = list(estimates(statistics, resamples=bootstrap, seed=seed).values())
     p = paired_t(differences) if method == "t" else randomisation(differences, flips=flips, seed=seed)
-    p_holm = holm(p.reshape(len(compared), len(pairs))).ravel()
-    rows = [(metric, a, b) for metric in compared for a, b in pairs]
+    p = p.reshape(len(metrics), len(pairs))
+    return {
+        metric: _comparisons(pairs, metric, found[n * len(pairs) :], p[n], method)
+        for n, metric in enumerate(metrics)
+    }
+
+
+def _compare_sums(
+    pairs: Sequence[tuple[PerUser, PerUser]], metric: str, *, seed: int, flips: int, bootstrap: int
+) -> list[Comparison]:
+    """Compare a metric that is a function of sums over users: under the null, a user's sums may be swapped."""
+    sums = [(a.sums[metric], b.sums[metric]) for a, b in pairs]
+    both = {
+        str(n): Statistic(np.hstack([one.columns, other.columns]), _between(one.of), one.n)
+        for n, (one, other) in enumerate(sums)
+    }
+    found = list(estimates(both, resamples=bootstrap, seed=seed).values())
+    return _comparisons(pairs, metric, found, swapped(sums, flips=flips, seed=seed), "randomisation")
+
+
+def _comparisons(
+    pairs: Sequence[tuple[PerUser, PerUser]],
+    metric: str,
+    found: Sequence[Estimate],
+    p: Floats,
+    method: Method,
+) -> list[Comparison]:
     return [
         Comparison(
-            a.label, b.label, metric, found[name].mean, found[name].ci95,
-            float(p[n]), float(p_holm[n]), method, found[name].n,
+            a.label, b.label, metric, one.mean, one.ci95, float(chance), float(corrected), method, one.n
         )
-        for n, (name, (metric, a, b)) in enumerate(zip(names, rows, strict=True))
-    ]  # fmt: skip
+        for (a, b), one, chance, corrected in zip(pairs, found, p, holm(p), strict=False)
+    ]
+
+
+def _between(of: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
+    """Return the difference of a statistic of the first half of the sums and of the second."""
+
+    def difference(sums: Floats) -> Floats:
+        half = sums.shape[-1] // 2
+        return np.asarray(of(sums[..., :half]) - of(sums[..., half:]))
+
+    return difference
+
+
+def swapped(pairs: Sequence[tuple[Statistic, Statistic]], *, flips: int = 10_000, seed: int = 42) -> Floats:
+    """Return the two-sided p-value of the paired randomisation test of each pair, for functions of sums such as RMSE.
+
+    Under the null hypothesis the two models' sums of a user may as well be the other way round. `flips` random
+    patterns, the same for all pairs; p is (1 + as extreme) / (1 + flips).
+    """
+    totals = [(one.columns.sum(axis=0), other.columns.sum(axis=0)) for one, other in pairs]
+    found = np.array([one.of(a) - one.of(b) for (one, _), (a, b) in zip(pairs, totals, strict=True)])
+    observed = np.abs(found) * (1 - 1e-12)
+    apart = np.hstack([one.columns - other.columns for one, other in pairs])
+    apart = apart[(apart != 0).any(axis=1)]
+    ends = np.cumsum([one.columns.shape[1] for one, _ in pairs])[:-1]
+    random, extreme = np.random.default_rng(seed), np.zeros(len(pairs), np.int64)
+    for start, stop in _blocks(flips, len(apart)):
+        packed = random.integers(0, 256, (stop - start, -(-len(apart) // 8)), dtype=np.uint8)
+        moved = np.unpackbits(packed, axis=1, count=len(apart)).astype(np.float64) @ apart
+        for n, part in enumerate(np.split(moved, ends, axis=1)):
+            a, b = totals[n]
+            of = pairs[n][0].of
+            extreme[n] += (np.abs(of(a - part) - of(b + part)) >= observed[n]).sum()
+    return np.asarray(np.where(np.isfinite(found), (1 + extreme) / (1 + flips), 1.0))
 
 
 def randomisation(differences: Floats, *, flips: int = 10_000, seed: int = 42) -> Floats:

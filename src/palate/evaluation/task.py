@@ -26,6 +26,18 @@ TrainTest = tuple[Interactions, Interactions]
 
 
 @dataclass(frozen=True, eq=False)
+class Ratable:
+    """Rows of the test part that a model can rate."""
+
+    rows: NDArray[np.int64]
+    """places in the test part"""
+    known: NDArray[np.bool_]
+    """(rows) whether train has the user; the others have a context"""
+    item: Codes
+    """(rows) the model's codes"""
+
+
+@dataclass(frozen=True, eq=False)
 class Task:
     """The test users (ascending ids), what the model may know of them, and their relevant items."""
 
@@ -86,16 +98,23 @@ class Task:
             scores[known] = model.score(users=self.users.gather(rows[known]))
         return scores
 
-    def rated(self, model: Recommender) -> tuple[Codes, Codes, NDArray[np.float32], int]:
-        """Return user, item and value of the test rows that the model can rate, and how many it cannot."""
+    def ratable(self, model: Recommender) -> Ratable:
+        """Return the test rows that the model can rate: of users of train, or with a context that it can read."""
         if not self.test.has_values:
             raise PlanError(
                 "rmse, mae, r2 and explained_variance need values, and the data has no value column."
             )
-        user = model.users.encode(self.test.users.ids)[self.test.user]
+        ids = self.test.users.ids
+        known = model.users.encode(ids) >= 0
+        shown = ~known & (self.shown is not None)
+        if self.shown is not None:
+            shown &= self.shown.users.encode(ids) >= 0
         item = model.items.encode(self.test.items.ids)[self.test.item]
-        known = (user >= 0) & (item >= 0)
-        return user[known], item[known], self.test.value[known], int((~known).sum())
+        good = (item >= 0) & (known | shown)[self.test.user]
+        if self.test.negative is not None:
+            good &= ~self.test.negative
+        rows = np.flatnonzero(good)
+        return Ratable(rows, known[self.test.user[rows]], item[rows])
 
 
 def task(
