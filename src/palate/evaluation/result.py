@@ -168,6 +168,59 @@ class LongTail(_Part):
     points: list[tuple[float, float]]
 
 
+class RatingSlice(_Part):
+    """Errors of every model on about a quarter of the rated test rows, by how active their user or item is."""
+
+    kind: Literal["user", "item"]
+    label: str
+    """ratings in train, from-to"""
+    rows: int
+    rmse: dict[str, Measured]
+    """By the model's label."""
+    mae: dict[str, Measured]
+
+
+class CalibrationPoint(_Part):
+    """A tenth of the rated test rows, by what was predicted: mean prediction and mean rating."""
+
+    predicted: float
+    actual: float
+    rows: int
+
+
+class Calibration(_Part):
+    """Whether ratings are as high as a model says, in tenths of its predictions.
+
+    `slope` is that of a line of ratings on predictions: below 1, the model spreads its predictions too far.
+    """
+
+    label: str
+    points: list[CalibrationPoint]
+    slope: Number = None
+
+
+class InducedList(_Part):
+    """A rating model's error, and how good the lists are that its ratings order."""
+
+    label: str
+    rmse: Number
+    value: Measured
+    """of the lists, by `RatingFacts.list_metric`"""
+
+
+class RatingFacts(_Part):
+    """What a run with a rating metric tells beside the board."""
+
+    rows: int
+    """Test rows that were rated."""
+    slices: list[RatingSlice] = []
+    calibration: list[Calibration] = []
+    list_metric: str = ""
+    lists: list[InducedList] = []
+    popularity: Measured | None = None
+    """The lists of the most popular items, which rate nothing, by the same metric."""
+
+
 class Reason(_Part):
     """A past item and its share of the recommendation's score (positive contributions only)."""
 
@@ -238,6 +291,7 @@ class Result(_Part):
     long_tail: list[LongTail] = []
     examples: list[Example] = []
     by_time: ByTime | None = None
+    ratings: RatingFacts | None = None
     notes: list[str] = []
 
     def ranking(self) -> list[ModelFacts]:

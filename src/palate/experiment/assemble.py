@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from palate import __version__, datasets
 from palate.datasets import Dataset
 from palate.evaluation.evaluation import Evaluation
+from palate.evaluation.keys import Wanted
 from palate.evaluation.result import (
     ByTime,
     DataFacts,
     Difference,
     Environment,
     Example,
-    Measured,
     ModelFacts,
     Result,
     SplitFacts,
@@ -33,6 +33,7 @@ from palate.experiment.examples import choose_users, examples, explains
 from palate.experiment.fit import Fitted
 from palate.experiment.log import now
 from palate.experiment.plan import Plan
+from palate.experiment.rating import measured, rating_facts
 from palate.experiment.settings import plain
 from palate.interactions import Interactions
 from palate.models.registry import load_model
@@ -50,11 +51,13 @@ def assemble(
     fitted: Sequence[Fitted],
     *,
     timed: ByTime | None,
+    popular: Evaluation | None = None,
     folder: Path,
     notes: Sequence[str] = (),
 ) -> Result:
     """Return the result of a run. `used` is the split as the models saw it: after `refit`, train is whole.
 
+    `popular` is the popularity lists' evaluation, where ratings are judged.
     The models that `folder` holds give the examples their reasons.
     """
     keys = check_metrics(plan.evaluate.metrics, plan.evaluate.k)
@@ -65,7 +68,7 @@ def assemble(
     rows = rows_of(past, users)
     popularity = np.bincount(used.train.item, minlength=used.train.n_items)
     # Rating metrics and AUC ask for no lists: then there are none to describe.
-    tops = {one.label: one.top for one in evaluations if one.top.shape[1]}
+    tops = {one.label: one.top for one in evaluations if Wanted(keys).cutoffs()}
     shared = [note for note in evaluations[0].notes if all(note in one.notes for one in evaluations)]
     values = {one.label: one.per_user[keys[0]] for one in evaluations if keys[0] in one.per_user}
     result = Result(
@@ -87,6 +90,7 @@ def assemble(
         ],
         long_tail=slices.long_tail(tops, truth, popularity) if tops else [],
         by_time=timed,
+        ratings=rating_facts(plan.evaluate, evaluations, popular, used),
         notes=list(notes),
     )
     places = choose_users(rows, plan.report.examples if tops else 0, seed=plan.evaluate.seed)
@@ -95,12 +99,6 @@ def assemble(
             "examples": _examples(result, evaluations, folder, data, past=past, truth=truth, places=places)
         }
     )
-
-
-def measured(evaluation: Evaluation, key: str) -> Measured:
-    """Return one figure of an evaluation."""
-    found = evaluation.estimate(key)
-    return Measured(mean=found.mean, ci95=found.ci95, n=found.n)
 
 
 def model_facts(one: Fitted, keys: Sequence[str], shared: Sequence[str] = ()) -> ModelFacts:

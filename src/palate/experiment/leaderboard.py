@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from palate.evaluation.result import Example, ModelFacts, Result, metric_keys, metric_name
 from palate.report.html import figure, interval, places
-from palate.report.words import by_time_words, headline, model_notes, sentences
+from palate.report.words import by_time_words, headline, model_notes, rating_words, sentences
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,7 +75,7 @@ def show(result: Result, console: Console) -> None:
     for note in notes(result):
         console.print(escape(note), style="dim", highlight=False)
     console.print()
-    for said in [*sentences(result), *filter(None, [by_time_words(result)])]:
+    for said in [*sentences(result), *filter(None, [by_time_words(result), rating_words(result)])]:
         console.print(escape(said), highlight=False)
     if result.examples:
         console.print()

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import datetime
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from palate import __version__, split
 from palate.atomic import whole
 from palate.datasets import Dataset
 from palate.errors import DataError, PalateError, SplitError
 from palate.evaluation.result import ByTime, Result
-from palate.experiment.assemble import assemble, measured
+from palate.experiment.assemble import assemble
 from palate.experiment.checks import check_metrics
 from palate.experiment.fit import fit
 from palate.experiment.log import Log
 from palate.experiment.plan import Plan
+from palate.experiment.rating import measured, popularity, with_lists
 from palate.experiment.reading import divide, read
 from palate.report.html import render
 
@@ -32,8 +34,9 @@ _ORDINAL_BEFORE = 315_532_800
 
 
 def run(
-    plan: Plan | str | Path,
+    plan: Plan | Mapping[str, Any] | str | Path,
     *,
+    data: Dataset | None = None,
     out: str | Path | None = None,
     isolate: bool = False,
     progress: Callable[[str], None] | None = None,
@@ -42,22 +45,25 @@ def run(
     """Run a plan and write `result.json`, `report.html`, `log.jsonl` and `models/LABEL/`.
 
     Args:
-        plan: a plan, a plan file, or the name of a recipe.
+        plan: a plan, a plan file, the name of a recipe, or a dict as TOML would give it.
+        data: taken as it is, instead of what the plan's `[data]` names.
         out: the folder to write; by default `runs/NAME-DATE-TIME`. A former run there is replaced.
         isolate: give each model a process of its own, and report its peak memory.
         progress: told what is being done, in words.
-        settings: `section.key=value`, for a plan given by name.
+        settings: `section.key=value`, for a plan given by name or as a dict.
 
     Raises:
         PlanError, DataError, SplitError and what models raise; as after Ctrl-C, there is no result.json then.
     """
-    if not isinstance(plan, Plan):
+    if isinstance(plan, Mapping):
+        plan = Plan.of(dict(plan), settings=settings)
+    elif not isinstance(plan, Plan):
         plan = Plan.load(plan, settings=settings)
     folder = _folder(plan, out)
     log = Log(folder / "log.jsonl", progress)
     try:
         log("start", plan=plan.name, palate=__version__, isolate=isolate)
-        result = _run(plan, folder, isolate, log)
+        result = _run(plan, data, folder, isolate, log)
         log.step("writing the report")
         for name, content in (("report.html", render(result)), ("result.json", result.to_json())):
             with whole(folder / name) as file:
@@ -74,21 +80,23 @@ def run(
     return result
 
 
-def _run(plan: Plan, folder: Path, isolate: bool, log: Log) -> Result:
-    log.step("reading the data")
-    data, notes = read(plan.data)
+def _run(plan: Plan, data: Dataset | None, folder: Path, isolate: bool, log: Log) -> Result:
+    notes: list[str] = []
+    if data is None:
+        log.step("reading the data")
+        data, notes = read(plan.data)
     log("data", name=data.name, rows=len(data.interactions), fingerprint=data.fingerprint)
     log.step("splitting")
     parts = divide(plan, data)
     log("split", method=parts.protocol.method, train=len(parts.train), test=len(parts.test))
     used = replace(parts, train=parts.train_and_valid(), valid=None) if plan.evaluate.refit else parts
-    fitted = []
+    fitted, how = [], with_lists(plan.evaluate)
     for model in plan.models:
         log.step(f"fitting and evaluating {model.label}")
         one = fit(
             model,
             used,
-            plan.evaluate,
+            how,
             catalogue=data.catalogue,
             folder=folder / "models" / model.label,
             isolate=isolate,
@@ -108,7 +116,8 @@ def _run(plan: Plan, folder: Path, isolate: bool, log: Log) -> Result:
             log("by_time", skipped=str(error))
             notes = [*notes, f"By time: not measurable, because {error}"]
     log.step("comparing and choosing examples")
-    return assemble(plan, data, parts, used, fitted, timed=timed, folder=folder, notes=notes)
+    popular = popularity(used, plan.evaluate)
+    return assemble(plan, data, parts, used, fitted, timed=timed, popular=popular, folder=folder, notes=notes)
 
 
 def by_time(plan: Plan, data: Dataset, log: Log) -> ByTime | None:

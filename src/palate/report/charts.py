@@ -104,14 +104,21 @@ def scatter(spots: Sequence[Spot], *, title: str, x_label: str, y_label: str) ->
     return svg(bottom + 34, title, body)
 
 
-def steps(categories: Sequence[tuple[str, str]], lines: Sequence[Line], *, title: str, y_label: str) -> str:
+def steps(
+    categories: Sequence[tuple[str, str]],
+    lines: Sequence[Line],
+    *,
+    title: str,
+    y_label: str,
+    from_zero: bool = True,
+) -> str:
     """Draw a line per model over ordered categories of (name, detail); points are (category, value)."""
     finite = [value for line in lines for _, value in line.points if math.isfinite(value)]
     if not finite:
         return ""
     left, top, bottom = 40.0, 20.0, 180.0
     right = WIDTH - 10 - CHAR * max(len(line.label) for line in lines)
-    low, high = min(0.0, *finite, 0.0), max(finite)
+    low, high = min(0.0, *finite, 0.0) if from_zero else min(finite), max(finite)
     x = Scale(0, max(len(categories) - 1, 1), left + 24, right - 10)
     y = Scale(low, high, bottom, top + 4)
     body = [y_axis(y, ticks(low, high), left, right), text(0, 10, y_label, "faint")]
@@ -149,6 +156,36 @@ def shares(lines: Sequence[Line], *, title: str, x_label: str, y_label: str) -> 
         body.append(path(f"line s{line.series}", [(x(a), y(b)) for a, b in line.points]))
         body.append(path(f"line s{line.series}", [(start - 18, ty - 4), (start - 6, ty - 4)]))
         body.append(text(start, ty, line.label, "halo"))
+    return svg(bottom + 34, title, body)
+
+
+def against(lines: Sequence[Line], *, title: str, x_label: str, y_label: str) -> str:
+    """Draw two quantities of one scale against each other, with the diagonal where they are equal."""
+    points = [point for line in lines for point in line.points]
+    if not points:
+        return ""
+    low, high = min(min(point) for point in points), max(max(point) for point in points)
+    left, top, bottom = 40.0, 20.0, 210.0
+    right = WIDTH - 10 - CHAR * max(len(line.label) for line in lines)
+    x, y = Scale(low, high, left + 6, right - 6), Scale(low, high, bottom - 4, top + 4)
+    marks = ticks(low, high)
+    body = [
+        y_axis(y, marks, left, right),
+        text(0, 10, y_label, "faint"),
+        x_axis(x, marks, left, right, bottom),
+    ]
+    body += [
+        text(right, bottom + 29, x_label, "faint", "end"),
+        path("diagonal", [(x(low), y(low)), (x(high), y(high))]),
+    ]
+    ends = []
+    for line in lines:
+        drawn = [(x(a), y(b)) for a, b in line.points]
+        body += [path(f"line s{line.series}", drawn), *(dot(line.series, *point, 2.5) for point in drawn)]
+        ends.append((drawn[-1][1], line))
+    ends.sort(key=lambda end: end[0])
+    for ty, (_, line) in zip(spread([end[0] for end in ends], 12, top, bottom), ends, strict=True):
+        body.append(text(right + 6, ty + 4, line.label, f"name s{line.series}"))
     return svg(bottom + 34, title, body)
 
 

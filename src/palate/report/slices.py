@@ -34,15 +34,6 @@ def by_activity(values: Mapping[str, Floats], rows: Ints) -> list[Slice]:
 
     `values` has each model's value per test user, `rows` (users) how many rows each has in train.
     """
-    known = rows[rows > 0] if rows.any() else np.ones(1, np.int64)
-    cuts = [int(cut) for cut in np.quantile(known, [0, 0.25, 0.5, 0.75, 1], method="inverted_cdf")]
-    last = cuts[-1]
-    ends = sorted({*cuts[1:-1], last})
-    starts = [cuts[0], *(end + 1 for end in ends[:-1])]
-    parts = [("new", rows == 0)]
-    for low, high in zip(starts, ends, strict=True):
-        name = f"{low:,}" if low == high else f"{low:,}+" if high == last else f"{low:,}-{high:,}"
-        parts.append((name, (rows >= low) & (rows <= high)))
     return [
         Slice(
             kind="activity",
@@ -50,9 +41,22 @@ def by_activity(values: Mapping[str, Floats], rows: Ints) -> list[Slice]:
             users=int(part.sum()),
             metrics={label: _mean(of_model[part]) for label, of_model in values.items()},
         )
-        for name, part in parts
-        if part.any()
+        for name, part in quarters(rows)
     ]
+
+
+def quarters(counts: Ints) -> list[tuple[str, NDArray[np.bool_]]]:
+    """Return quarters by count, each named from-to, with what is in it; counts of 0 stand apart as `new`."""
+    known = counts[counts > 0] if counts.any() else np.ones(1, np.int64)
+    cuts = [int(cut) for cut in np.quantile(known, [0, 0.25, 0.5, 0.75, 1], method="inverted_cdf")]
+    last = cuts[-1]
+    ends = sorted({*cuts[1:-1], last})
+    starts = [cuts[0], *(end + 1 for end in ends[:-1])]
+    parts = [("new", counts == 0)]
+    for low, high in zip(starts, ends, strict=True):
+        name = f"{low:,}" if low == high else f"{low:,}+" if high == last else f"{low:,}-{high:,}"
+        parts.append((name, (counts >= low) & (counts <= high)))
+    return [(name, part) for name, part in parts if part.any()]
 
 
 def by_popularity(tops: Mapping[str, Ints], truth: Truth, popularity: Ints) -> list[Slice]:

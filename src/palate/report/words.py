@@ -89,6 +89,26 @@ def by_time_words(result: Result) -> str:
     return f"On a split by time the order is another: {first} leads, with {said}."
 
 
+def rating_words(result: Result) -> str:
+    """Say what the lists are worth that the best rating model makes; empty where nothing was rated."""
+    facts = result.ratings
+    known = [one for one in facts.lists if one.rmse is not None] if facts is not None else []
+    if facts is None or not known:
+        return ""
+    best = min(known, key=lambda one: (one.rmse, one.label))
+    metric, value = metric_name(facts.list_metric), best.value.value
+    said = (
+        f"{best.label} has the lowest error, {number(best.rmse)} RMSE, and the lists that its ratings order reach "
+        f"{number(value)} {metric}"
+    )
+    if facts.popularity is None:
+        return f"{said}. A good RMSE is not a good list."
+    popular = number(facts.popularity.mean)
+    if facts.popularity.value > value:
+        return f"{said}; the most popular items, which rate nothing, reach {popular}. A good RMSE is not a good list."
+    return f"{said}; the most popular items, which rate nothing, reach {popular}. RMSE alone would not have told."
+
+
 def model_notes(result: Result) -> list[str]:
     """Say what holds for some models, once for all of them."""
     by_note: dict[str, list[str]] = {}
