@@ -3,9 +3,8 @@
     r(u, i) = mu + b_u + b_i,    least sum of (r - mu - b_u - b_i)^2 + user_damping b_u^2 + item_damping b_i^2
 
 Koren, "Factorization Meets the Neighborhood", KDD 2008, section 2.1. The problem is a ridge regression, so there is one
-answer; sweeps of exact steps over users and items find it. A strong baseline for ratings, and no personal one for
-lists: everybody gets the same order. Users are known by their ratings alone, so a new one needs no fit. Cost: linear in
-ratings, some tens of sweeps.
+answer. A strong baseline for ratings, and no personal one for lists: everybody gets the same order. Users are known by
+their ratings alone, so a new one needs no fit. Cost: linear in ratings, some tens of passes over them.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from palate.models.ratings import Ratings
 from palate.models.search import Span
 from palate.vocabulary import Codes
 
-_SWEEPS = 1_000
-_CLOSE = 1e-10  # of the ratings' standard deviation: what a sweep may still change
+_STEPS = 1_000
+_CLOSE = 1e-12  # what may be left of the gradient
 
 
 @dataclass
@@ -83,14 +82,37 @@ class Bias(Recommender):
 def item_biases(
     ratings: Ratings, mean: float, user_damping: float, item_damping: float
 ) -> NDArray[np.float64]:
-    """Return the items' biases, (items), at the least of the penalised sum of squares."""
-    user, item, rest = ratings.row, ratings.column, ratings.value - mean
-    n_users, n_items = len(ratings), ratings.n_columns
-    close = _CLOSE * float(rest.std())
-    of_item = np.zeros(n_items)
-    for _ in range(_SWEEPS):
-        of_user = damped_means(user, rest - of_item[item], n_users, user_damping)
-        former, of_item = of_item, damped_means(item, rest - of_user[user], n_items, item_damping)
-        if np.abs(of_item - former).max() <= close:
+    """Return the items' biases, (items), at the least of the penalised sum of squares.
+
+    With the users' put in, (n_i + item_damping) b_i - sum over the item's ratings of b_u(b) = sum of (r - mu): a
+    system of the size of the catalogue, solved by conjugate gradients (Hestenes, Stiefel 1952), preconditioned by its
+    diagonal.
+    """
+    from scipy.sparse import csr_matrix
+
+    shape = (len(ratings), ratings.n_columns)
+    rated = csr_matrix((np.ones(len(ratings.value)), ratings.column, ratings.indptr), shape=shape)
+    by_item = rated.T.tocsr()
+    rest = csr_matrix((ratings.value - mean, ratings.column, ratings.indptr), shape=shape)
+    user_weight = 1 / (ratings.counts + user_damping)
+    diagonal = np.bincount(ratings.column, minlength=ratings.n_columns) + item_damping
+
+    def times(item: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(diagonal * item - by_item @ (user_weight * (rated @ item)))
+
+    found = np.zeros(ratings.n_columns)
+    left = np.asarray(rest.sum(axis=0)).ravel() - by_item @ (
+        user_weight * np.asarray(rest.sum(axis=1)).ravel()
+    )
+    step = left / diagonal
+    size = first = left @ step
+    for _ in range(_STEPS):
+        if size <= _CLOSE**2 * first:
             break
-    return of_item
+        ahead = times(step)
+        length = size / (step @ ahead)
+        found += length * step
+        left -= length * ahead
+        former, size = size, left @ (left / diagonal)
+        step = left / diagonal + size / former * step
+    return found
