@@ -34,6 +34,7 @@ BENCHMARKS = {
     "kernel-limits": Benchmark("kernels/limits.py"),
     "metrics-parity": Benchmark("metrics/parity.py", peers=("rectools", "ranx", "reco")),
     "metrics-speed": Benchmark("metrics/speed.py", peers=("rectools", "ranx", "reco")),
+    "ratings-board": Benchmark("ratings/board.py", data=("ml-100k", "ml-1m")),
     "sar-parity": Benchmark("sar/parity.py", data=("ml-100k",), peers=("reco",)),
     "sar-speed-1m": Benchmark("sar/speed_1m.py", data=("ml-1m",), peers=("reco", "implicit")),
     "sar-scale-20m": Benchmark("sar/scale_20m.py"),

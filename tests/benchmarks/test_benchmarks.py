@@ -19,6 +19,7 @@ SCRIPTS = [
     "sar/speed_1m.py",
     "sar/scale_20m.py",
     "kernels/limits.py",
+    "ratings/board.py",
 ]
 
 
