@@ -313,3 +313,31 @@ def test_evaluations_of_one_split_can_be_compared(parts, sar):
     expected = evaluations[0].estimates["ndcg@10"].mean - evaluations[1].estimates["ndcg@10"].mean
     assert found.difference == pytest.approx(expected)
     assert found.p < 0.01
+
+
+def test_new_users_are_rated_from_their_context():
+    rng = np.random.default_rng(8)
+    pairs = np.argwhere(rng.random((60, 15)) < 0.5)
+    value = np.clip(3 + rng.normal(size=60)[pairs[:, 0]] + rng.normal(size=15)[pairs[:, 1]], 0, 6)
+    data = Interactions.from_table({"user": pairs[:, 0], "item": pairs[:, 1], "value": value})
+    parts = split.new_users(data, users=0.3)
+    model = create("bias").fit(parts.train)
+    found = evaluate(model, parts, metrics=["rmse"], bootstrap=0)
+    test = parts.test.table().filter(pl.col("item").is_in(parts.train.items.ids.implode()))
+    said = model.rate(test, histories=parts.context)["rating"]
+    assert found.estimates["rmse"].mean == pytest.approx(np.sqrt(((test["value"] - said) ** 2).mean()))
+    assert found.estimates["rmse"].n == parts.test.n_users
+    assert len(found.rated.actual) == test.height
+    usual = np.sqrt(((test["value"] - model.fitted.state.mean) ** 2).mean())
+    assert found.estimates["rmse"].mean < 0.5 * usual
+
+
+def test_negative_events_are_no_ratings(parts):
+    table = parts.test.table()
+    disliked = table.with_columns(value=pl.lit(-1.0, pl.Float32)).head(5)
+    test = Interactions.from_table(pl.concat([table, disliked]))
+    model = create("bias").fit(parts.train)
+    with_them = evaluate(model, (parts.train, test), metrics=["rmse", "mae"], bootstrap=0)
+    without = evaluate(model, parts, metrics=["rmse", "mae"], bootstrap=0)
+    for key in ("rmse", "mae"):
+        assert with_them.estimates[key].mean == pytest.approx(without.estimates[key].mean)

@@ -175,6 +175,35 @@ def test_a_plan_with_a_rating_metric_runs_to_a_report(
     if metrics == ["rmse"]:  # and nothing is said of lists that nobody asked for
         assert errors == sorted(errors)
         assert not [*result.slices, *result.long_tail, *result.examples]
+    facts = result.ratings
+    assert facts is not None
+    assert facts.list_metric == "ndcg@3"
+    assert {one.label for one in facts.lists} == {"sar", "sar-30d"}
+    assert [one.rmse for one in facts.lists] == pytest.approx(
+        [m.metrics["rmse"].value for m in result.models]
+    )
+    assert facts.popularity is not None
+    assert sum(part.rows for part in facts.slices if part.kind == "user") == facts.rows
+    assert len(result.comparisons) == len(metrics) + (metrics == ["ndcg", "rmse"])
+    assert {pair.metric for pair in result.comparisons} >= {"rmse"}
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert 'id="ratings"' in page
+    assert "has the lowest error" in page
+
+
+def test_rating_models_run_from_a_plan_and_are_ranked_by_error(world: Path, tmp_path: Path) -> None:
+    content = Plan.load(world).resolved()
+    content["models"] = [
+        {"name": "mean"},
+        {"name": "bias"},
+        {"name": "svd", "factors": 2},
+        {"name": "blend", "fusion": "weights", "models": [{"name": "bias"}, {"name": "svd", "factors": 2}]},
+    ]
+    content["evaluate"] |= {"metrics": ["rmse", "mae"]}
+    result = run(Plan.parse(Plan.of(content).to_toml()), out=tmp_path / "out")
+    assert {model.label for model in result.models} == {"mean", "bias", "svd", "blend"}
+    again = load_model(tmp_path / "out" / "models" / "blend")
+    assert [model["name"] for model in again.params()["models"]] == ["bias", "svd"]
 
 
 def test_a_given_split_reads_its_test_file_in_the_same_way(world: Path, tmp_path: Path) -> None:
