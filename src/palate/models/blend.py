@@ -5,9 +5,10 @@ Lists. `ranks`: reciprocal rank fusion (Cormack, Clarke, Buettcher, SIGIR 2009),
     s(u, i) = sum over models of 1 / (60 + place of i in the model's order)
 
 `weights`: s(u, i) = sum of w_m z_m(u, i), where z is the model's score less its mean over the catalogue, by its
-standard deviation. The weights make what users did choose most likely among all that they could have (the conditional
-logit of McFadden 1974: a concave problem). Ratings: the plain mean of the models' ratings, or c + sum of w_m r_m by
-least squares.
+standard deviation. The weights make what users did choose most likely among the first hundred of any model (the
+conditional logit of McFadden 1974: a concave problem; over the whole catalogue the many items that nobody would list
+outvote the few that lists are made of). Ratings: the plain mean of the models' ratings, or c + sum of w_m r_m by least
+squares.
 
 Weights are found on validation rows: those given to `fit`, or else a tenth of each user's train rows, for which the
 models are fitted once more without them. None is below zero. Cost: the models' own, twice without validation rows; and
@@ -39,6 +40,7 @@ _SHARE = 0.9  # of train that the models see while weights are found
 _CELLS = 2**22  # scores of a model held at a time
 _ASKED = 2**24  # scores of a model that weights are found on, at most
 _USERS = 2_000  # and users, at most
+_LISTED = 100  # first places of each model, among which the choices are made likely
 
 
 @dataclass
@@ -164,14 +166,16 @@ class Blend(Recommender):
             asked = np.sort(np.random.default_rng(self.seed).choice(asked, most, replace=False))
         events = members[0].fitted.histories.select(asked)
         contexts = Contexts(members[0].users.ids.gather(asked), asked, events)
-        scores = [_standard(_scores(member, contexts)).astype(np.float32) for member in members]
+        scores = np.stack([_standard(_scores(member, contexts)).astype(np.float32) for member in members])
         place = np.searchsorted(asked, user).clip(max=len(asked) - 1)
         there = asked[place] == user
         chosen = np.zeros((len(asked), n_items), np.bool_)
         chosen[place[there], item[there]] = True
         free = np.ones(chosen.shape, np.bool_)
         free[np.repeat(np.arange(len(asked)), events.lengths), events.item] = False
-        return logit.weights(np.stack(scores), chosen & free, free)
+        free &= _listed(scores, free)
+        chosen &= free
+        return logit.weights(scores, chosen, free) if chosen.any() else np.ones(len(members))
 
     # --- answers --------------------------------------------------------------------------------------------
 
@@ -234,6 +238,17 @@ def _standard(scores: Floats) -> Floats:
     some = spread > 1e-12 * np.abs(scores).max(axis=1, keepdims=True, initial=0)
     standard: Floats = np.divide(rest, spread, out=np.zeros(rest.shape), where=some)
     return standard
+
+
+def _listed(scores: NDArray[np.float32], free: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return (users, items) whether an item is among the first of those free by some model."""
+    listed = np.zeros(free.shape, np.bool_)
+    if free.shape[1] <= _LISTED:
+        return ~listed
+    for one in scores:
+        first = np.argpartition(np.where(free, -one, np.inf), _LISTED, axis=1)[:, :_LISTED]
+        np.put_along_axis(listed, first, True, axis=1)
+    return listed
 
 
 def _places(scores: Floats) -> Floats:
