@@ -27,7 +27,14 @@ def search(
 
 def trial(number: int, params: dict[str, Any], value: float | None, **more: Any) -> Trial:
     return Trial(
-        **{"model": "m", "number": number, "params": params, "state": "done", "value": value, "seconds": 1.0}
+        **{
+            "model": "m",
+            "number": number,
+            "params": params,
+            "state": "done",
+            "value": value,
+            "cpu_seconds": 1.0,
+        }
         | more
     )
 

@@ -40,8 +40,11 @@ def compare(
         ),
     ] = 12,
     seconds: Annotated[
-        float, typer.Option("--seconds", metavar="S", min=0.001, help="Of each model's trials, at most.")
-    ] = 30.0,
+        float,
+        typer.Option(
+            "--seconds", metavar="S", min=0.001, help="CPU seconds of each model's trials, at most."
+        ),
+    ] = 60.0,
     splits: Annotated[
         int,
         typer.Option("--splits", metavar="N", min=1, help="Test on so many splits, each with another seed."),

@@ -41,7 +41,12 @@ def tune(
     ] = 20,
     seconds: Annotated[
         float | None,
-        typer.Option("--seconds", metavar="S", min=0.001, help="Of each model's trials  [default: no limit]"),
+        typer.Option(
+            "--seconds",
+            metavar="S",
+            min=0.001,
+            help="CPU seconds of each model's trials  [default: no limit]",
+        ),
     ] = None,
     jobs: Jobs = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of the search.")] = 42,

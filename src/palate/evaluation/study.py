@@ -57,7 +57,7 @@ class Study(_Part):
     trials_each: int
     """budget of each model: trials ..."""
     seconds_each: float | None = None
-    """... and wall seconds of its trials; None: no limit"""
+    """... and CPU seconds of its trials; None: no limit"""
     seed: int = 42
     plan: dict[str, Any]
     """the plan with the best parameters of each model: `palate.run(study.plan)`"""

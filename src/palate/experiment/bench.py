@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -35,7 +34,7 @@ class Task:
     thresholds: dict[int, float] = field(default_factory=dict)
     """step to the value that a trial must reach there, or it is stopped"""
     seconds: float | None = None
-    """wall seconds after which a model that tells its steps is stopped"""
+    """CPU seconds after which a model that tells its steps is stopped"""
 
 
 @dataclass(frozen=True)
@@ -75,10 +74,7 @@ class Bench:
         parts, how = self.split(task.shift), _only(self.plan.evaluate, self.metric)
         plan = seeded(task.model, task.shift)
         if plan.name not in self._warm:
-            with contextlib.suppress(
-                PalateError
-            ):  # what it refuses, it will refuse below, where that is told
-                warm_up(plan, how)
+            warm_up(plan, how)
             self._warm.add(plan.name)
         watch = _Watch(task, self.metric)
         clock, cpu = time.perf_counter(), time.process_time()
@@ -200,7 +196,7 @@ class _Watch:
         self.task, self.name = task, f"valid_{metric.partition('@')[0]}"
         self.lower = metric.startswith(("rmse", "mae"))
         self.trace: list[tuple[int, float]] = []
-        self._step, self._start = 0, time.perf_counter()
+        self._step, self._start = 0, time.process_time()
 
     def over(self, model: Recommender) -> Recommender:
         """Return the same model with its trace listened to."""
@@ -215,7 +211,7 @@ class _Watch:
 
     def _heard(self, numbers: dict[str, float]) -> None:
         self._step += 1
-        late = self.task.seconds is not None and time.perf_counter() - self._start > self.task.seconds
+        late = self.task.seconds is not None and time.process_time() - self._start > self.task.seconds
         if late:
             raise _Stopped("its seconds ran out while it was fitted.")
         value = numbers.get(self.name)

@@ -31,7 +31,7 @@ from palate.progress import progress as bar
 from palate.report.tuning import render_contest
 
 TRIALS = 12
-SECONDS = 30.0
+SECONDS = 60.0
 SPLITS = 3
 
 
@@ -62,7 +62,7 @@ def compare_models(
         metric: ranks the models; the plan's first metric by default (nDCG for bare data; `rmse` compares ratings).
         k: cut-off of the metric.
         trials: of each model, at most.
-        seconds: wall seconds of each model's trials; None: no limit. The model as given always runs.
+        seconds: CPU seconds of each model's trials; None: no limit. The model as given always runs.
         splits: the tuned models are tested on so many splits, each with another seed; 1: on the plan's alone.
         jobs: processes; by default one for each core, at most four.
         seed: of the search.
@@ -129,8 +129,10 @@ def _spread(plan: Plan, result: Result, workers: Workers, splits: int, progress:
         (model.label, 0): model.metrics[result.primary].mean for model in result.models
     }
     tasks = [(shift, model) for shift in range(1, splits) for model in plan.models]
+    if progress is not None and tasks:
+        progress(f"testing on {splits - 1} more splits")
     with bar("Testing on other splits", total=len(tasks), unit="fits") as advance:
-        _measure(tasks, workers, found, advance, progress)
+        _measure(tasks, workers, found, advance)
     return [
         Spread(label=model.label, values=[found[model.label, shift] for shift in range(splits)])
         for model in plan.models
@@ -142,7 +144,6 @@ def _measure(
     workers: Workers,
     found: dict[tuple[str, int], float | None],
     advance: Callable[[int], None],
-    progress: Told | None,
 ) -> None:
     """Measure the tasks, as many at a time as there are workers; a shift's tasks stand together, for their split."""
     running: dict[Future[Outcome], tuple[int, ModelPlan]] = {}
@@ -150,8 +151,6 @@ def _measure(
     while waiting or running:
         while waiting and len(running) < workers.jobs:
             shift, model = waiting.pop()
-            if progress is not None:
-                progress(f"{model.label} on another split, {shift}")
             running[workers.submit(Task(model, on="test", shift=shift))] = (shift, model)
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             shift, model = running.pop(future)

@@ -102,6 +102,8 @@ def _unfit(name: str, metric: str, data: Interactions) -> str:
     kind = registry.get(name)
     if kind.needs_values and not data.has_values:
         return "learns from ratings, and the data has no value column."
+    if metric.partition("@")[0] in RATING and not data.has_values:
+        return f"cannot be judged by {metric}: the data has no value column."
     if metric.partition("@")[0] in RATING and "rate" not in kind.verbs:
         return f"predicts no ratings, and {metric} is about them."
     try:

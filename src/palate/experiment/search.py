@@ -32,7 +32,7 @@ Advice = Span | Options
 
 @dataclass(frozen=True)
 class Budget:
-    """What each model may spend: `trials`, and `seconds` of wall time in them (None: no limit)."""
+    """What each model may spend: `trials`, and CPU `seconds` in them, all threads together (None: no limit)."""
 
     trials: int = 20
     seconds: float | None = None
@@ -120,7 +120,7 @@ class Search:
         """Return what is left of the seconds, None where there is no limit."""
         if self.budget.seconds is None:
             return None
-        return self.budget.seconds - sum(trial.seconds for trial in self.trials)
+        return self.budget.seconds - sum(trial.cpu_seconds for trial in self.trials)
 
     def _affordable(self) -> int:
         """Return how many trials the next round may have."""
@@ -130,7 +130,7 @@ class Search:
         left = self.seconds_left()
         if left is None or count <= 0:
             return max(count, 0)
-        typical = statistics.median(trial.seconds for trial in self.trials)
+        typical = statistics.median(trial.cpu_seconds for trial in self.trials)
         return max(0, min(count, int(left / max(typical, 1e-3))))
 
     def _ask(self, number: int) -> Any:

@@ -53,7 +53,7 @@ def tune(
         metric: what is made better; the plan's first metric by default (nDCG for bare data).
         k: cut-off of the metric.
         trials: of each model, at most.
-        seconds: wall seconds of each model's trials; no trial starts that would likely end later. The model as given
+        seconds: CPU seconds of each model's trials; no trial starts that would likely end later. The model as given
             always runs.
         jobs: processes; by default one for each core, at most four. The trials are the same for any number, as long as
             no seconds run out.
@@ -104,11 +104,12 @@ def search(
         Search(model, budget=budget, seed=seed, lower=lower, timed=timed) for model in asked.plan.models
     ]
     journal = Journal(folder, identity(bench), fresh=fresh)
-    if progress is not None and journal.found:
-        progress(f"going on with the {journal.found} trials that are here already")
+    if progress is not None:
+        here = f", going on from the {journal.found} trials that are here" if journal.found else ""
+        progress(f"tuning {_many(len(searches), 'model')}{here}")
     try:
         with bar("Tuning", total=sum(one.size for one in searches), unit="trials") as advance:
-            _work(searches, workers, journal, advance, progress)
+            _work(searches, workers, journal, advance)
     finally:
         journal.close()
     return _study(asked, bench, searches, budget, seed)
@@ -157,7 +158,6 @@ def _work(
     workers: Workers,
     journal: Journal,
     advance: Callable[[int], None],
-    progress: Told | None,
 ) -> None:
     """Run every search to its end: rounds of all models in one queue, as many at a time as there are workers."""
     queue: deque[tuple[_Round, int]] = deque()
@@ -192,8 +192,6 @@ def _work(
     while queue or running:
         while queue and len(running) < workers.jobs:
             one, place = queue.popleft()
-            if progress is not None:
-                progress(_words(one, place))
             running[workers.submit(_task(one, place))] = (one, place)
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             one, place = running.pop(future)
@@ -227,12 +225,6 @@ def _trial(one: _Round, place: int, outcome: Outcome) -> Trial:
         trace=outcome.trace,
         note=outcome.note,
     )
-
-
-def _words(one: _Round, place: int) -> str:
-    number = one.first + place
-    params = ", ".join(f"{name} = {value}" for name, value in one.sets[place].items()) or "as given"
-    return f"{one.search.plan.label} {number + 1}/{one.search.size}: {params}"
 
 
 def _whole_params(plan: ModelPlan, params: dict[str, Any]) -> dict[str, Any]:
@@ -274,7 +266,7 @@ def _spent(searches: Sequence[Search], budget: Budget) -> list[str]:
         label = search.plan.label
         if search.asked < search.size:
             notes.append(
-                f"{label}: {search.asked} of {search.size} trials fitted into {budget.seconds:g} seconds."
+                f"{label}: {search.asked} of {search.size} trials fitted into {budget.seconds:g} CPU seconds."
             )
         failed = [trial for trial in search.trials if trial.state == "failed"]
         if failed:
@@ -282,3 +274,7 @@ def _spent(searches: Sequence[Search], budget: Budget) -> list[str]:
                 f"{label}: {len(failed)} of {len(search.trials)} trials failed. The first: {failed[0].note}"
             )
     return notes
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")
