@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from palate.errors import NotSupported
 from palate.evaluation.rating import rating_values
 from palate.interactions import Interactions
 from palate.kernels.posterior import means, update, width
@@ -155,3 +156,26 @@ def test_another_start_finds_ratings_as_good():
         for seed in range(3)
     ]
     assert max(errors) < 1.1 * min(errors)
+
+
+def test_the_scale_of_ratings_is_the_scale_of_predictions_and_nothing_else():
+    train, _ = planted(0.5)
+    table = train.table()
+    far = table.with_columns(value=20 * table["value"] + 10)
+    one, other = SVD(factors=4).fit(train), SVD(factors=4).fit(far)
+    np.testing.assert_allclose(other.score(), 20 * one.score() + 10, rtol=1e-4)
+
+
+def test_a_constant_matrix_and_one_rating_are_rated_as_they_are():
+    for table in (
+        {"user": [1, 1, 2], "item": [1, 2, 1], "value": [3.0, 3.0, 3.0]},
+        {"user": [1], "item": [1], "value": [3.0]},
+    ):
+        assert SVD(factors=3).fit(table).score() == pytest.approx(3.0, abs=1e-6)
+
+
+def test_without_hidden_tastes_nothing_is_similar():
+    model = SVD(factors=0).fit(world())
+    assert not model.can("similar")
+    with pytest.raises(NotSupported, match="svd has no similar"):
+        model.similar([0])

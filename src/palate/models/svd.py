@@ -86,6 +86,10 @@ class SVD(Recommender):
     seed: int = Field(42, ge=0)
     """of the start"""
 
+    def can(self, verb: str) -> bool:
+        """Return whether it has a verb; without factors, nothing tells what is similar."""
+        return super().can(verb) and (verb != "similar" or self.factors > 0)
+
     def _fit(self, train: Interactions, pairs: Pairs) -> SVDState:
         from palate.kernels.posterior import update, width
 
@@ -100,7 +104,8 @@ class SVD(Recommender):
             (len(items), self.factors)
         )
         items[:, size:] = _moments(items[:, :size])
-        prior_u, prior_i = np.full(size, 1 / spread), np.full(size, 1 / spread)
+        # Biases and users' factors are in units of ratings, items' factors in none: the scale of ratings is no matter.
+        prior_u, prior_i = np.full(size, 1 / spread), np.r_[1 / spread, np.ones(self.factors)]
         error_u, error_i = np.empty(len(users)), np.empty(len(items))
         with progress("Fitting svd", total=self.iterations, unit="rounds") as advance:
             for _ in range(self.iterations):
