@@ -91,6 +91,8 @@ def test_the_best_is_best_only_where_it_is_ahead_in_every_split(result: Result):
     behind_once = WORLD | {"ease": (0.38, 8.0, (0.42, 0.38), 0.38)}
     assert "ease" in contest(result, behind_once).equal()
     assert advice(contest(result, behind_once))[0].startswith("rbm leads, but ease is within the noise")
+    dear = WORLD | {"ease": (0.398, 27.0, (0.409, 0.406), 0.388)}
+    assert advice(contest(result, dear))[0] == "rbm leads; ease is within the noise, at 3.0 times the cost or more."
 
 
 def test_the_choice_of_validation_is_said_with_its_regret(result: Result):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from palate.evaluation.contest import Contest
+from palate.evaluation.contest import WORTH, Contest
 from palate.evaluation.result import ModelFacts, metric_name
 from palate.report.svg import number
 from palate.report.words import BASELINES, by_time_words
@@ -36,6 +36,9 @@ def _first(contest: Contest) -> str:
         return f"{cheap[0]} is within the noise of {best} here and {times(cheap[1])} times cheaper."
     equal = [label for label in others if label in contest.equal()]
     if equal:
+        more = min(contest.cost(label) for label in equal) / contest.cost(best)
+        if more >= WORTH:
+            return f"{best} leads; {_and(equal)} {_is(equal)} within the noise, at {times(more)} times the cost or more."
         return f"{best} leads, but {_and(equal)} {_is(equal)} within the noise: take the one that suits you."
     wins, splits = contest.ahead(best, others[0])
     every = f", and in all {splits} splits" if splits > 1 and wins == splits else ""
