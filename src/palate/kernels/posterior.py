@@ -145,7 +145,7 @@ def _error(squares: float, gram: Matrix, right: Matrix, line: Matrix) -> float:
 @njit(cache=True, nogil=True, parallel=True)
 def means(
     indptr: NDArray[np.int64], column: NDArray[np.int32], value: Matrix, moments: Matrix,
-    prior: Matrix, noise: float, out: Matrix,
+    prior: Matrix, noise: Matrix, out: Matrix,
 ) -> None:  # fmt: skip
     """Write the posterior mean of x of each row.
 
@@ -153,7 +153,7 @@ def means(
         indptr, column, value: ratings less their mean, CSR by row.
         moments: (columns, width) of the other side.
         prior: (size) precision of each part of x before any rating.
-        noise: variance of a rating.
+        noise: (rows) variance of a rating.
         out: (rows, size), written.
     """
     n_rows, size = out.shape
@@ -162,13 +162,13 @@ def means(
         gram, lower = np.empty((size, size)), np.empty((size, size))
         for row in range(block * _ROWS, min((block + 1) * _ROWS, n_rows)):
             _gather(indptr[row], indptr[row + 1], column, value, moments, total, weighted, gram, right)
-            _posterior(gram, right, prior, noise, lower, out[row])
+            _posterior(gram, right, prior, noise[row], lower, out[row])
 
 
 @njit(cache=True, nogil=True, parallel=True)
 def update(
     indptr: NDArray[np.int64], column: NDArray[np.int32], value: Matrix, moments: Matrix,
-    prior: Matrix, noise: float, out: Matrix, error: Matrix,
+    prior: Matrix, noise: Matrix, out: Matrix, error: Matrix,
 ) -> None:  # fmt: skip
     """Write each row's line of moments, (rows, width), and its expected sum of squared errors, (rows).
 
@@ -181,7 +181,7 @@ def update(
         for row in range(block * _ROWS, min((block + 1) * _ROWS, n_rows)):
             start, stop = indptr[row], indptr[row + 1]
             _gather(start, stop, column, value, moments, total, weighted, gram, right)
-            _posterior(gram, right, prior, noise, lower, out[row, :size])
+            _posterior(gram, right, prior, noise[row], lower, out[row, :size])
             _second_moments(lower, half, out[row])
             squares = total[size] - 2 * weighted[0]  # E[sum (value - bias)^2]
             for n in range(start, stop):

@@ -11,8 +11,9 @@ precision of each part before any rating, and after its ratings, with w_i = (1, 
 
 where the expectation is over what is not known of the items; and the same for items. Priors and noise are learned too
 (each at its most likely value), so there is no penalty to tune: who rated little stays near the mean by as much as
-train says. Doubt about a user and about an item is taken as independent, which understates it; `doubt` times the noise
-makes up for that. A user is a function of the items and the user's ratings: a new one needs no fit.
+train says. Doubt about a user and about an item is taken as independent, which understates it the more the more ratings
+they have, so those count as noisier by (1 + ratings / 50)^doubt. A user is a function of the items and the user's
+ratings: a new one needs no fit.
 
 Cost: (factors + 2)^2 / 2 additions a rating, side and iteration: 4 CPU s for a million ratings, 16 factors, 20
 iterations. Memory: 8 (factors + 2)^2 / 2 bytes a user and item.
@@ -37,6 +38,9 @@ from palate.progress import progress
 from palate.vocabulary import Codes
 
 _CHUNK = 2**18  # pairs rated at a time
+_START = 0.1  # standard deviation of the items' factors at the start
+_FIRST = 10  # precision of the users' factors at the start, in parts of the ratings'
+_MANY = 50  # ratings
 
 
 @dataclass
@@ -50,7 +54,7 @@ class SVDState:
     high: float
     """and the highest"""
     noise: float
-    """variance of a rating about what is predicted, as it counts: `doubt` times the estimate"""
+    """variance of a rating about what is predicted"""
     prior: NDArray[np.float64]
     """(1 + factors) precision of a user's bias and factors before any rating"""
     items: NDArray[np.float64]
@@ -75,12 +79,12 @@ class SVD(Recommender):
     needs_values: ClassVar[bool] = True
     state_type: ClassVar[type] = SVDState
 
-    factors: Annotated[int, Span(4, 40, log=True)] = Field(16, ge=0, le=512)
+    factors: Annotated[int, Span(2, 40, log=True)] = Field(16, ge=0, le=512)
     """hidden tastes; more of them rarely hurt, since what train does not speak for is held near zero"""
     iterations: Annotated[int, Span(10, 60, log=True)] = Field(20, ge=1)
     """rounds over users and items"""
-    doubt: Annotated[float, Span(1, 1.5)] = Field(1.2, ge=1, allow_inf_nan=False)
-    """how many times noisier than estimated ratings count; 1: as the formulas have it"""
+    doubt: Annotated[float, Span(0, 0.3)] = Field(0.1, ge=0, le=1)
+    """how much noisier the ratings of those count who have many; 0: as the formulas have it"""
     clip: bool = True
     """keep ratings (not scores, which order lists) on train's scale"""
     seed: int = Field(42, ge=0)
@@ -105,15 +109,19 @@ class SVD(Recommender):
         )
         items[:, size:] = _moments(items[:, :size])
         # Biases and users' factors are in units of ratings, items' factors in none: the scale of ratings is no matter.
-        prior_u, prior_i = np.full(size, 1 / spread), np.r_[1 / spread, np.ones(self.factors)]
+        prior_u = np.r_[1, np.full(self.factors, _FIRST)] / spread
+        prior_i = np.r_[1 / spread, np.ones(self.factors)]
+        doubt_u, doubt_i = self._doubt(by_user), self._doubt(by_item)
         error_u, error_i = np.empty(len(users)), np.empty(len(items))
         with progress("Fitting svd", total=self.iterations, unit="rounds") as advance:
             for _ in range(self.iterations):
-                update(by_user.indptr, by_user.column, by_user.value, items, prior_u, noise, users, error_u)
+                noisy = noise * doubt_u
+                update(by_user.indptr, by_user.column, by_user.value, items, prior_u, noisy, users, error_u)
                 prior_u = _prior(users, size, spread)
-                update(by_item.indptr, by_item.column, by_item.value, users, prior_i, noise, items, error_i)
+                noisy = noise * doubt_i
+                update(by_item.indptr, by_item.column, by_item.value, users, prior_i, noisy, items, error_i)
                 prior_i = _prior(items, size, spread)
-                noise = self.doubt * (error_i.sum() + spread) / (len(by_user.value) + 1)
+                noise = (error_i.sum() + spread) / (len(by_user.value) + 1)
                 self._trace(
                     noise=float(noise), user_precision=float(prior_u[0]), item_precision=float(prior_i[0])
                 )
@@ -122,6 +130,10 @@ class SVD(Recommender):
             mean, float(ratings.value.min()), float(ratings.value.max()), float(noise), prior_u, items
         )
 
+    def _doubt(self, ratings: Ratings) -> NDArray[np.float64]:
+        """(rows) how many times noisier than one rating alone each rating of a row counts."""
+        return np.asarray((1 + ratings.counts / _MANY) ** self.doubt)
+
     def _users(self, contexts: Contexts) -> NDArray[np.float64]:
         """(contexts, 1 + factors) bias and factors: the last step of the fit, which needs the items only."""
         from palate.kernels.posterior import means
@@ -129,7 +141,8 @@ class SVD(Recommender):
         state: SVDState = self.fitted.state
         told = _centred(Ratings.of_histories(contexts.events, len(self.items)), state.mean)
         users = np.empty((len(told), len(state.prior)))
-        means(told.indptr, told.column, told.value, state.items, state.prior, state.noise, users)
+        noisy = state.noise * self._doubt(told)
+        means(told.indptr, told.column, told.value, state.items, state.prior, noisy, users)
         return users
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
@@ -173,14 +186,12 @@ class SVD(Recommender):
         weight = np.c_[np.ones(len(rated)), mean[:, 1:]]
         of_bias = np.c_[mean[:, 0], second[:, 1:, 0]]
         second[:, 0], second[:, :, 0] = weight, weight
-        precision = np.diag(state.prior) + second.sum(axis=0) / state.noise
-        terms = (told.value[:, None] * weight - of_bias) / state.noise
+        noise = state.noise * self._doubt(told)[0]
+        precision = np.diag(state.prior) + second.sum(axis=0) / noise
+        terms = (told.value[:, None] * weight - of_bias) / noise
         wanted = np.r_[1.0, state.means[item, 1:]]
         effects = terms @ np.linalg.solve(precision, wanted)
         return told.column, effects, float(state.mean + state.means[item, 0])
-
-
-_START = 0.1  # standard deviation of the items' factors at the start
 
 
 def _centred(ratings: Ratings, mean: float) -> Ratings:
