@@ -78,7 +78,7 @@ def start(folder: Path, jobs: int) -> subprocess.Popen[str]:
         "--models",
         "sar,popularity",
         "--trials",
-        "12",
+        "8",
         "--jobs",
         str(jobs),
     ]
@@ -111,12 +111,12 @@ def test_a_study_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(tmp_path:
     process.kill()  # SIGKILL: no handler, no last words
     process.communicate(timeout=60)
     kept = lines(tmp_path)
-    assert 4 <= kept < 18  # 12 trials of sar, 5 of popularity
+    assert 4 <= kept < 14  # 8 trials of sar, 5 of popularity
     deadline = time.monotonic() + 30
     while group_lives(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not group_lives(process.pid)  # its workers ended themselves
-    asked = {"models": ["sar", "popularity"], "trials": 12, "jobs": 1}
+    asked = {"models": ["sar", "popularity"], "trials": 8, "jobs": 1}
     ended = palate.tune("movietweetings-10k", **asked, out=tmp_path / "out")
     assert lines(tmp_path) == 1 + len({(trial.model, str(trial.params)) for trial in ended.trials})
     whole = palate.tune("movietweetings-10k", **asked)

@@ -93,11 +93,18 @@ def test_a_stopped_comparison_goes_on_from_its_trials(
 
 def test_a_split_that_draws_nothing_varies_the_models_seeds_alone(compared: tuple[Contest, Path]):
     _, folder = compared
-    split = {"method": "chronological", "ratio": 0.7}
-    contest = compare_models(plan(folder, split=split), trials=1, splits=2, jobs=1)
-    assert len(set(contest.values("random").values)) == 2
-    assert len(set(contest.values("ease").values)) == 1
-    assert "draws nothing" in contest.varied
+    test = folder / "test.csv"
+    rows = palate.load(folder / "ratings.csv", value="rating").interactions.table()
+    rows.rename({"value": "rating"}).sample(60, seed=1).write_csv(test)
+    given = {"method": "given", "test": str(test)}
+    for split in ({"method": "chronological", "ratio": 0.7}, given):
+        asked = plan(folder, split=split)
+        asked["evaluate"]["exclude_seen"] = False
+        contest = compare_models(asked, trials=1, splits=2, jobs=1)
+        assert len(set(contest.values("random").values)) == 2
+        one, other = contest.values("ease").values
+        assert one == pytest.approx(other, abs=1e-12)
+        assert "draws nothing" in contest.varied
 
 
 def test_a_model_that_never_fits_is_left_out_and_named(compared: tuple[Contest, Path]):

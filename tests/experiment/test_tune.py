@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,13 @@ import numpy as np
 import pytest
 
 import palate
-from palate.errors import DataError, MissingExtra, PlanError
+from palate.errors import DataError, MissingExtra, PalateError, PlanError
 from palate.evaluation.study import Study
 from palate.experiment.bench import Bench
+from palate.experiment.journal import Journal
 from palate.experiment.plan import Plan
 from palate.experiment.tune import tune
+from palate.experiment.workers import Workers
 from palate.models import registry
 from palate.models.algorithm import Pairs
 from palate.models.popularity import Popularity, PopularityState
@@ -105,10 +109,6 @@ def test_what_the_plan_gives_is_not_tuned(world: Path):
     assert Plan.of(study.plan).models[0].params == {"l2": 3.0}
 
 
-def test_the_study_is_the_same_on_two_processes(world: Path):
-    assert found(run(plan(world), jobs=2)) == found(run(plan(world)))
-
-
 def test_bare_data_gets_every_model_that_fits_it(world: Path):
     data = palate.load(world.parent / "ratings.csv", value=None)
     study = tune(data, models=["popularity", "ease"], trials=1, jobs=1, k=3)
@@ -150,6 +150,21 @@ def test_another_question_in_the_same_folder_is_refused(world: Path, tmp_path: P
     with pytest.raises(PlanError, match=r"another question \(metric: ndcg@3, here recall@3\).*--fresh"):
         run(plan(world), out=tmp_path, trials=1, metric="recall")
     assert run(plan(world), out=tmp_path, trials=1, metric="recall", fresh=True).metric == "recall@3"
+
+
+def test_two_studies_do_not_write_into_one_folder(tmp_path: Path):
+    first = Journal(tmp_path, {})
+    with pytest.raises(DataError, match="another process is tuning there now"):
+        Journal(tmp_path, {})
+    first.close()
+    Journal(tmp_path, {}).close()
+
+
+def test_a_worker_that_died_is_said_with_what_to_do():
+    dead: Future[Any] = Future()
+    dead.set_exception(BrokenProcessPool())
+    with pytest.raises(PalateError, match="--jobs 1"):
+        Workers.result(dead)
 
 
 def test_a_line_that_is_no_trial_is_named(world: Path, tmp_path: Path):

@@ -92,7 +92,16 @@ def test_the_best_is_best_only_where_it_is_ahead_in_every_split(result: Result):
     assert "ease" in contest(result, behind_once).equal()
     assert advice(contest(result, behind_once))[0].startswith("rbm leads, but ease is within the noise")
     dear = WORLD | {"ease": (0.398, 27.0, (0.409, 0.406), 0.388)}
-    assert advice(contest(result, dear))[0] == "rbm leads; ease is within the noise, at 3.0 times the cost or more."
+    assert (
+        advice(contest(result, dear))[0]
+        == "rbm leads; ease is within the noise, at 3.0 times the cost or more."
+    )
+
+
+def test_one_model_alone_is_compared_with_nothing(result: Result):
+    alone = contest(result, {"ease": WORLD["ease"]})
+    assert advice(alone)[0] == "ease is the only model: there is nothing to compare it with."
+    assert "ease" in render_contest(alone)
 
 
 def test_the_choice_of_validation_is_said_with_its_regret(result: Result):

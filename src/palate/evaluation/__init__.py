@@ -11,19 +11,33 @@ from typing import TYPE_CHECKING, Any
 # Names are resolved on first use (PEP 562): a reader of results needs no kernels.
 _HOMES = {
     "Comparison": "significance",
+    "Contest": "contest",
     "Estimate": "significance",
     "Estimates": "tables",
     "Evaluation": "evaluation",
+    "Study": "study",
     "compare": "significance",
     "evaluate": "evaluation",
     "evaluate_tables": "tables",
 }
 
-__all__ = ["Comparison", "Estimate", "Estimates", "Evaluation", "compare", "evaluate", "evaluate_tables"]
+__all__ = [
+    "Comparison",
+    "Contest",
+    "Estimate",
+    "Estimates",
+    "Evaluation",
+    "Study",
+    "compare",
+    "evaluate",
+    "evaluate_tables",
+]
 
 if TYPE_CHECKING:
+    from palate.evaluation.contest import Contest
     from palate.evaluation.evaluation import Evaluation, evaluate
     from palate.evaluation.significance import Comparison, Estimate, compare
+    from palate.evaluation.study import Study
     from palate.evaluation.tables import Estimates, evaluate_tables
 
 

@@ -96,7 +96,7 @@ class Bench:
         return outcome("done", value)
 
     def _value(self, model: Recommender, parts: Split, how: EvaluatePlan, on: str) -> float:
-        refit = self.plan.evaluate.refit
+        refit = self.plan.evaluate.refit or _lent(self.plan)
         early = None if refit else parts.valid  # a model is tuned as it will be fitted
         if on == "valid":
             train, judged = parts.train, judged_by_valid(parts)
@@ -131,6 +131,11 @@ def parted(plan: Plan, data: Dataset) -> Split:
         source=parts.train,
         fits=np.ones(len(parts.train), np.bool_),
     )
+
+
+def _lent(plan: Plan) -> bool:
+    """Return whether train lent the validation part to tuning alone, and the plan itself has none."""
+    return plan.split.method == "given" and "valid" not in plan.split.params
 
 
 def with_valid(plan: Plan) -> Plan:

@@ -10,13 +10,18 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pydantic import ValidationError
 
 from palate.errors import DataError, PlanError
 from palate.evaluation.study import Trial
 from palate.experiment.settings import plain
+
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None  # type: ignore[assignment]
 
 FORMAT = 1
 
@@ -30,27 +35,32 @@ class Journal:
         Raises PlanError where the folder holds a study of another `question`, DataError where it cannot be used.
         """
         self._known: dict[str, Trial] = {}
-        self._file = None
+        self._file: TextIO | None = None
         self.found = 0
         """trials that were there already"""
         if folder is None:
             return
-        path = folder / "trials.jsonl"
-        question = {"trials": FORMAT, **plain(question)}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if fresh:
-                path.unlink(missing_ok=True)
-            whole = self._read(path, question)
-            self._file = path.open("a", encoding="utf-8")
-            self._file.truncate(whole)
+            self._open(folder, {"trials": FORMAT, **plain(question)}, fresh)
         except OSError as error:
+            self.close()
             raise DataError(
                 f"{folder}: cannot be written ({error.strerror}). Give another folder: --out FOLDER."
             ) from None
+        except BaseException:
+            self.close()
+            raise
+        self.found = len(self._known)
+
+    def _open(self, folder: Path, question: dict[str, Any], fresh: bool) -> None:
+        path = folder / "trials.jsonl"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a", encoding="utf-8")
+        _lock(self._file, folder)
+        whole = 0 if fresh else self._read(path, question)
+        self._file.truncate(whole)
         if not whole:
             self._write(question)
-        self.found = len(self._known)
 
     def find(self, name: str, params: dict[str, Any]) -> Trial | None:
         """Return what a model with these parameters gave, where that is known."""
@@ -95,6 +105,18 @@ def key(name: str, params: dict[str, Any]) -> str:
     """Return what a model with its parameters is known by, 24 hexadecimal digits."""
     content = json.dumps([name, plain(params)], sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:24]
+
+
+def _lock(file: TextIO, folder: Path) -> None:
+    """Keep a second process out until this one ends, however it ends. Raises DataError where this is the second."""
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DataError(
+            f"{folder}: another process is tuning there now. Wait for its end, or give another folder: --out FOLDER."
+        ) from None
 
 
 def _check(found: Any, asked: dict[str, Any], path: Path) -> None:

@@ -29,6 +29,7 @@ _THREADS = (
     "MKL_NUM_THREADS",
     "POLARS_MAX_THREADS",
 )
+_PROGRESS = "PALATE_PROGRESS"  # what `palate.progress` looks at
 
 _bench: Bench | None = None  # a worker's own
 
@@ -63,7 +64,8 @@ class Workers:
         """Have a task measured; with one job it is done when this returns."""
         if self.jobs == 1:
             done: Future[Outcome] = Future()
-            done.set_result(self.bench.measure(task))
+            with _changed({_PROGRESS: "0"}):  # one bar is enough
+                done.set_result(self.bench.measure(task))
             return done
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
@@ -95,7 +97,7 @@ def cores() -> int:
 def _start(bench: Bench) -> None:
     global _bench  # noqa: PLW0603 - what a worker is told once
     _bench = bench
-    os.environ["PALATE_PROGRESS"] = "0"  # one bar is enough
+    os.environ[_PROGRESS] = "0"
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -114,15 +116,26 @@ def _measure(task: Task) -> Outcome:
 @contextmanager
 def _children(*, threads: int) -> Iterator[None]:
     """Let processes that are started here have so many threads each, and leave Ctrl-C to their parent."""
-    before = {name: os.environ.get(name) for name in _THREADS}
     main = threading.current_thread() is threading.main_thread()
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
-    os.environ.update({name: value or str(threads) for name, value in before.items()})
+    try:
+        with _changed({name: os.environ.get(name) or str(threads) for name in _THREADS}):
+            yield
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def _changed(variables: dict[str, str]) -> Iterator[None]:
+    """Have environment variables other values for a while."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
-        if main:
-            signal.signal(signal.SIGINT, handler)
+            else:
+                os.environ[name] = value

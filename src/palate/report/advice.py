@@ -38,7 +38,8 @@ def _first(contest: Contest) -> str:
     if equal:
         more = min(contest.cost(label) for label in equal) / contest.cost(best)
         if more >= WORTH:
-            return f"{best} leads; {_and(equal)} {_is(equal)} within the noise, at {times(more)} times the cost or more."
+            cost = f"{times(more)} times the cost or more"
+            return f"{best} leads; {_and(equal)} {_is(equal)} within the noise, at {cost}."
         return f"{best} leads, but {_and(equal)} {_is(equal)} within the noise: take the one that suits you."
     wins, splits = contest.ahead(best, others[0])
     every = f", and in all {splits} splits" if splits > 1 and wins == splits else ""
