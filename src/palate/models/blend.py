@@ -20,7 +20,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from palate.models import logit, registry
 from palate.models.algorithm import Floats, Pairs
 from palate.models.base import Recommender
 from palate.models.contexts import Contexts
+from palate.models.search import Options
 from palate.split import stratified
 from palate.vocabulary import Codes
 
@@ -86,7 +87,7 @@ class Blend(Recommender):
 
     models: list[dict[str, Any]] = Field([{"name": "sar"}, {"name": "ease"}], min_length=1)
     """each as in a plan: its name and its parameters, such as {name = "ease", l2 = 200}"""
-    fusion: Literal["ranks", "weights"] = "ranks"
+    fusion: Annotated[Literal["ranks", "weights"], Options(("ranks", "weights"))] = "ranks"
     """how lists are made one: by places alone, or by scores with weights that validation rows give"""
     seed: int = Field(42, ge=0)
     """of the validation rows that are taken out of train"""
