@@ -25,6 +25,7 @@ CHARTS = {
     ),
     "steps": charts.steps([("1-3", "12"), ("4+", "13")], LINES, title="t", y_label="y"),
     "shares": charts.shares(LINES, title="t", x_label="x", y_label="y"),
+    "against": charts.against(LINES, title="t", x_label="x", y_label="y"),
     "bars": charts.bars([("1", 10), ("2", 0), ("4", 5)], title="t", x_label="x"),
     "timeline": charts.timeline([(5, 0, 0), (3, 1, 4)], title="t", first="2020", last="2021"),
 }
@@ -66,6 +67,21 @@ def test_a_logarithmic_axis_gives_equal_steps_to_equal_factors() -> None:
         for dot in marks(charts.scatter(spots, title="t", x_label="", y_label=""), "circle", "dot")
     ]
     assert xs[2] - xs[1] == pytest.approx(xs[1] - xs[0], abs=0.2)
+
+
+def test_a_chart_of_two_like_quantities_has_one_scale_and_equal_ones_stand_on_its_diagonal() -> None:
+    line = charts.Line("a", [(1.0, 1.0), (2.0, 2.0), (4.0, 4.0)], 0)
+    svg = charts.against([line, charts.Line("b", [(1.0, 3.0)], 1)], title="t", x_label="x", y_label="y")
+    (diagonal,) = marks(svg, "path", "diagonal")
+    first, last = ([float(part) for part in end.split()] for end in diagonal.get("d", "")[1:].split("L"))
+    for mark in marks(svg, "circle", "s0"):
+        along = (float(mark.get("cx", "")) - first[0]) / (last[0] - first[0])
+        assert float(mark.get("cy", "")) == pytest.approx(first[1] + along * (last[1] - first[1]), abs=0.2)
+    empty = [charts.Line("a", [], 0)]
+    assert charts.against(empty, title="t", x_label="x", y_label="y") == ""
+    assert "nobody" not in charts.against(
+        [line, charts.Line("nobody", [], 1)], title="t", x_label="x", y_label="y"
+    )
 
 
 def test_columns_are_as_high_as_their_rows_are_many() -> None:

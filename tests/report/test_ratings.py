@@ -72,6 +72,15 @@ def test_one_prediction_for_all_is_one_point_without_a_slope():
     assert found.slope is None
 
 
+def test_predictions_that_are_no_numbers_have_no_place_in_calibration():
+    one = rated()
+    one.predicted[::2] = np.nan
+    (found,) = ratings.calibration({"broken": one})
+    assert sum(point.rows for point in found.points) == N // 2
+    one.predicted[:] = np.nan
+    assert ratings.calibration({"broken": one})[0].points == []
+
+
 @pytest.fixture
 def with_ratings(result: Result) -> Result:
     one = {"sar": rated(), "ease": rated(2.0)}

@@ -161,6 +161,7 @@ def shares(lines: Sequence[Line], *, title: str, x_label: str, y_label: str) -> 
 
 def against(lines: Sequence[Line], *, title: str, x_label: str, y_label: str) -> str:
     """Draw two quantities of one scale against each other, with the diagonal where they are equal."""
+    lines = [line for line in lines if line.points]
     points = [point for line in lines for point in line.points]
     if not points:
         return ""

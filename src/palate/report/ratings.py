@@ -53,6 +53,10 @@ def calibration(rated: Mapping[str, Rated], *, parts: int = 10) -> list[Calibrat
 
 
 def _calibration(label: str, predicted: Floats, actual: Floats, parts: int) -> Calibration:
+    told = np.isfinite(predicted)
+    predicted, actual = predicted[told], actual[told]
+    if len(predicted) == 0:
+        return Calibration(label=label, points=[])
     cuts = np.unique(np.quantile(predicted, np.linspace(0, 1, parts + 1)[1:-1]))
     part = np.searchsorted(cuts, predicted, side="left")
     rows = np.bincount(part, minlength=len(cuts) + 1)
