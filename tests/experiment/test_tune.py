@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import model_validator
 
 import palate
 from palate.errors import DataError, MissingExtra, PalateError, PlanError
@@ -198,6 +199,12 @@ class Slow(Popularity):
     level: float = 0.5
     steps: int = 5
 
+    @model_validator(mode="after")
+    def _goes_together(self) -> Slow:
+        if self.steps == 13 and self.level > 0.5:
+            raise ValueError("thirteen steps bear no level above 0.5")
+        return self
+
     def _fit(self, train: Any, pairs: Pairs) -> PopularityState:
         for _ in range(self.steps):
             self._trace(valid_ndcg=self.level)
@@ -232,6 +239,16 @@ def test_a_model_that_fails_is_noted_and_the_others_are_tuned(world: Path):
     assert study.best("bad") is None
     assert [best.model for best in study.ranking()] == ["popularity"]
     assert "half_life_days needs a time" in study.notes[-1]
+
+
+@pytest.mark.usefixtures("slow")
+def test_parameters_that_do_not_go_together_are_a_failed_trial(world: Path):
+    study = run(plan(world, models=[{"name": "slow", "steps": 13}]), trials=9)
+    failed = [trial for trial in study.trials if trial.state == "failed"]
+    assert failed
+    assert all(trial.params["level"] > 0.5 for trial in failed)
+    assert "thirteen steps" in failed[0].note
+    assert study.best("slow") is not None
 
 
 def test_a_study_without_any_trial_that_ended_says_why(world: Path):

@@ -165,9 +165,8 @@ def shifted(plan: Plan, shift: int) -> Plan:
 
 def seeded(plan: ModelPlan, shift: int) -> ModelPlan:
     """Return the model with its seed so much further on, where it has one."""
-    model = plan.create()
-    seed = model.params().get("seed")
-    return plan if shift == 0 or seed is None else with_params(plan, {"seed": int(seed) + shift})
+    seed = None if shift == 0 else plan.create().params().get("seed")
+    return plan if seed is None else with_params(plan, {"seed": int(seed) + shift})
 
 
 def with_params(plan: ModelPlan, params: dict[str, Any]) -> ModelPlan:

@@ -152,6 +152,19 @@ class _Round:
     first: int
     trials: list[Trial | None]
 
+    def take(self, place: int, trial: Trial) -> None:
+        """Put a trial into its place, by its number and label there."""
+        update = {"number": self.first + place, "model": self.search.plan.label}
+        self.trials[place] = trial.model_copy(update=update)
+
+    def told(self) -> bool:
+        """Tell the search its round, and return whether it was whole."""
+        trials = [trial for trial in self.trials if trial is not None]
+        if len(trials) < len(self.trials):
+            return False
+        self.search.told(trials)
+        return True
+
 
 def _work(
     searches: Sequence[Search],
@@ -169,23 +182,14 @@ def _work(
             one = _Round(search, sets, search.asked - len(sets), [None] * len(sets))
             for place, params in enumerate(sets):
                 known = journal.find(search.plan.name, _whole_params(search.plan, params))
-                if known is None:
-                    queue.append((one, place))
-                else:
-                    number, label = one.first + place, search.plan.label
-                    one.trials[place] = known.model_copy(update={"number": number, "model": label})
+                if known is not None:
+                    one.take(place, known)
                     advance(1)
-            if not end(one):
+                elif params not in sets[:place]:
+                    queue.append((one, place))
+            if not one.told():
                 return
         advance(max(0, search.size - search.asked))
-
-    def end(one: _Round) -> bool:
-        """Tell the search its round, where that is whole."""
-        told = [trial for trial in one.trials if trial is not None]
-        if len(told) < len(one.trials):
-            return False
-        one.search.told(told)
-        return True
 
     for search in searches:
         begin(search)
@@ -197,9 +201,11 @@ def _work(
             one, place = running.pop(future)
             trial = _trial(one, place, workers.result(future))
             journal.add(one.search.plan.name, _whole_params(one.search.plan, one.sets[place]), trial)
-            one.trials[place] = trial
-            advance(1)
-            if end(one):
+            for again, params in enumerate(one.sets):
+                if params == one.sets[place]:  # a small space may be asked for the same twice
+                    one.take(again, trial)
+                    advance(1)
+            if one.told():
                 begin(one.search)
 
 
@@ -229,7 +235,11 @@ def _trial(one: _Round, place: int, outcome: Outcome) -> Trial:
 
 def _whole_params(plan: ModelPlan, params: dict[str, Any]) -> dict[str, Any]:
     """Return every parameter of a model with these values: what a measurement depends on."""
-    return with_params(plan, params).create().params()
+    tried = with_params(plan, params)
+    try:
+        return tried.create().params()
+    except PlanError:  # parameters that do not go together: a trial that fails, and says so
+        return tried.params
 
 
 def _study(asked: Question, bench: Bench, searches: Sequence[Search], budget: Budget, seed: int) -> Study:
