@@ -119,10 +119,8 @@ def test_without_hidden_tastes_it_is_a_bias_model_whose_dampings_are_learnt():
     train = world(6, count=800)
     model = SVD(factors=0, iterations=100, doubt=0).fit(train)
     state = model.fitted.state
-    prior_of_items = model.fitted.trace[-1]["item_precision"]
-    bias = Bias(user_damping=state.noise * state.prior[0], item_damping=state.noise * prior_of_items).fit(
-        train
-    )
+    damping = state.noise / model.fitted.trace[-1]["item_bias_variance"]
+    bias = Bias(user_damping=state.noise * state.prior[0], item_damping=damping).fit(train)
     np.testing.assert_allclose(model.score(), bias.score(), atol=1e-3)
 
 
@@ -179,3 +177,14 @@ def test_without_hidden_tastes_nothing_is_similar():
     assert not model.can("similar")
     with pytest.raises(NotSupported, match="svd has no similar"):
         model.similar([0])
+
+
+def test_validation_rows_are_told_of_and_change_nothing():
+    parts = random_split(planted(0.5)[0], ratio=0.8, valid=0.2)
+    watched = SVD(factors=4).fit(parts.train, valid=parts.valid)
+    assert np.array_equal(watched.score(), SVD(factors=4).fit(parts.train).score())
+    errors = [row["valid_rmse"] for row in watched.fitted.trace]
+    assert len(errors) == 20
+    assert errors[-1] < 0.8 * errors[0]
+    said = watched.rate(parts.valid)["rating"].to_numpy()
+    assert errors[-1] == pytest.approx(np.sqrt(np.mean((said - parts.valid.value) ** 2)), rel=0.02)

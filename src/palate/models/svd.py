@@ -98,15 +98,16 @@ class SVD(Recommender):
         from palate.kernels.posterior import update, width
 
         ratings = Ratings.of_interactions(train)
-        mean = float(ratings.value.mean())
+        mean, low, high = (
+            float(part) for part in (ratings.value.mean(), ratings.value.min(), ratings.value.max())
+        )
         by_user = _centred(ratings, mean)
         by_item = by_user.transposed
         noise = spread = max(float(by_user.value.var()), 1e-6)
         size = 1 + self.factors
         users, items = np.zeros((len(by_user), width(size))), np.zeros((len(by_item), width(size)))
-        items[:, 1:size] = _START * np.random.default_rng(self.seed).standard_normal(
-            (len(items), self.factors)
-        )
+        start = np.random.default_rng(self.seed).standard_normal((len(items), self.factors))
+        items[:, 1:size] = _START * start
         items[:, size:] = _moments(items[:, :size])
         # Biases and users' factors are in units of ratings, items' factors in none: the scale of ratings is no matter.
         prior_u = np.r_[1, np.full(self.factors, _FIRST)] / spread
@@ -114,21 +115,30 @@ class SVD(Recommender):
         doubt_u, doubt_i = self._doubt(by_user), self._doubt(by_item)
         error_u, error_i = np.empty(len(users)), np.empty(len(items))
         with progress("Fitting svd", total=self.iterations, unit="rounds") as advance:
-            for _ in range(self.iterations):
+            for iteration in range(1, self.iterations + 1):
                 noisy = noise * doubt_u
                 update(by_user.indptr, by_user.column, by_user.value, items, prior_u, noisy, users, error_u)
                 prior_u = _prior(users, size, spread)
                 noisy = noise * doubt_i
                 update(by_item.indptr, by_item.column, by_item.value, users, prior_i, noisy, items, error_i)
                 prior_i = _prior(items, size, spread)
-                noise = (error_i.sum() + spread) / (len(by_user.value) + 1)
-                self._trace(
-                    noise=float(noise), user_precision=float(prior_u[0]), item_precision=float(prior_i[0])
-                )
+                noise = float((error_i.sum() + spread) / (len(by_user.value) + 1))
+                state = SVDState(mean, low, high, noise, prior_u, items)
+                self._note(iteration, state, users[:, :size], float(1 / prior_i[0]))
                 advance(1)
-        return SVDState(
-            mean, float(ratings.value.min()), float(ratings.value.max()), float(noise), prior_u, items
-        )
+        return state
+
+    def _note(self, iteration: int, state: SVDState, users: NDArray[np.float64], spread_i: float) -> None:
+        """Tell how far training is; with validation rows their RMSE too, which changes nothing."""
+        told = {"iteration": iteration, "noise": state.noise, "item_bias_variance": spread_i}
+        if self._valid is not None:
+            user = self.users.encode(self._valid.users.ids)[self._valid.user]
+            item = self.items.encode(self._valid.items.ids)[self._valid.item]
+            known = (user >= 0) & (item >= 0) & (self._valid.signed_value() >= 0)
+            if known.any():
+                error = self._predicted(state, users, user[known], item[known]) - self._valid.value[known]
+                told["valid_rmse"] = float(np.sqrt(np.mean(error**2)))
+        self._trace(**told)
 
     def _doubt(self, ratings: Ratings) -> NDArray[np.float64]:
         """(rows) how many times noisier than one rating alone each rating of a row counts."""
@@ -153,8 +163,11 @@ class SVD(Recommender):
         return scores
 
     def _rate(self, contexts: Contexts, place: Codes, items: Codes) -> NDArray[np.float64]:
-        state: SVDState = self.fitted.state
-        users = self._users(contexts)
+        return self._predicted(self.fitted.state, self._users(contexts), place, items)
+
+    def _predicted(
+        self, state: SVDState, users: NDArray[np.float64], place: Codes, items: Codes
+    ) -> NDArray[np.float64]:
         rating = np.empty(len(place))
         for start in range(0, len(place), _CHUNK):
             some = slice(start, start + _CHUNK)
