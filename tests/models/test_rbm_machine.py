@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+from palate.kernels import rbm as kernel
 from palate.models.rbm.cells import Cells
 from palate.models.rbm.machine import Machine, Rated, Seen
-from palate.models.rbm.training import Schedule, _learn
+from palate.models.rbm.training import Schedule, _learn, along
 
 UNITS, LEVELS, HIDDEN = 3, 2, 2
 
@@ -138,6 +139,7 @@ def schedule(**more: Any) -> Schedule:
         "epochs": 1,
         "batch": 10,
         "learning_rate": 0.1,
+        "sharing": 0.0,
         "momentum": 0.0,
         "l2": 0.0,
         "keep_prob": 1.0,
@@ -195,6 +197,18 @@ def test_a_long_chain_visits_states_as_often_as_they_are_likely(machine: Machine
     np.add.at(code, state.case, digit * base ** (UNITS - 1 - state.unit.astype(int)))
     found = np.bincount(code, minlength=len(chance))
     assert chisquare(found, n * chance / chance.sum()).pvalue > 1e-3
+
+
+def test_levels_that_share_move_by_their_places_on_the_scale() -> None:
+    gradient = np.random.default_rng(0).normal(size=(4, 5, 3))
+    place = along(np.array([1.0, 2.0, 3.0, 4.0, 5.0]))
+    assert place.tolist() == [-1, -0.5, 0, 0.5, 1]
+    mixed = 0.3 * np.eye(5) + 0.7 * np.outer(place, place)
+    wanted = np.einsum("kl,ulf->ukf", mixed, gradient)
+    weight, velocity = np.ones((4, 5, 3)), np.zeros((4, 5, 3))
+    kernel.step_together(weight, velocity, gradient, place, 0.7, 0.1, 0.9, 0.5)
+    np.testing.assert_allclose(weight, 1 + 0.1 * (wanted - 0.5), atol=1e-12)
+    assert (gradient == 0).all()
 
 
 def test_only_units_with_a_rating_are_touched() -> None:

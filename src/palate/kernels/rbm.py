@@ -207,3 +207,31 @@ def step(
         velocity[n] = m * velocity[n] + r * (gradient[n] - d * parameter[n])
         parameter[n] += velocity[n]
         gradient[n] = 0
+
+
+@njit(cache=True, nogil=True, fastmath=_REGISTERS)
+def step_together(
+    parameter: Floats,
+    velocity: Floats,
+    gradient: Floats,
+    place: Floats,
+    sharing: float,
+    rate: float,
+    momentum: float,
+    decay: float,
+) -> None:
+    """Do as `step` on (units, levels, hidden), with ((1 - sharing) I + sharing place place') times the gradient."""
+    of = parameter.dtype.type
+    m, r, d, own = of(momentum), of(rate), of(decay), of(1 - sharing)
+    common = np.empty(parameter.shape[2], parameter.dtype)
+    for u in range(len(parameter)):
+        common[:] = 0
+        for k in range(len(place)):
+            _add(common, gradient[u, k], place[k])
+        for k in range(len(place)):
+            part = of(sharing * place[k])
+            p, v, g = parameter[u, k], velocity[u, k], gradient[u, k]
+            for f in range(len(common)):
+                v[f] = m * v[f] + r * (own * g[f] + part * common[f] - d * p[f])
+                p[f] += v[f]
+                g[f] = 0

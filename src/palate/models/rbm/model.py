@@ -16,7 +16,7 @@ ratings take softmax by item. Users outside train are scored by their history al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -42,24 +42,13 @@ from palate.vocabulary import Codes, Id
 Visible = Literal["bernoulli", "softmax", "multinomial", "joint"]
 
 # What was best on validation parts of MovieLens; the fields below have the defaults of bernoulli by user.
+_OF_RATINGS = {"hidden": 100, "epochs": 40, "batch": 32, "l2": 0.003, "keep_prob": 1.0}
 _RECIPES: dict[tuple[str, str], dict[str, Any]] = {
     ("bernoulli", "item"): {"hidden": 100},
-    ("softmax", "user"): {"hidden": 100, "epochs": 40, "learning_rate": 0.05, "l2": 0.001, "keep_prob": 1.0},
-    ("softmax", "item"): {"hidden": 100, "epochs": 60, "learning_rate": 0.05, "l2": 0.001, "keep_prob": 1.0},
-    ("multinomial", "user"): {
-        "hidden": 100,
-        "epochs": 40,
-        "learning_rate": 0.05,
-        "l2": 0.001,
-        "keep_prob": 1.0,
-    },
-    ("multinomial", "item"): {
-        "hidden": 100,
-        "epochs": 60,
-        "learning_rate": 0.05,
-        "l2": 0.001,
-        "keep_prob": 1.0,
-    },
+    ("softmax", "user"): _OF_RATINGS | {"learning_rate": 0.05, "sharing": 0.75, "l2": 0.001, "batch": 64},
+    ("softmax", "item"): _OF_RATINGS | {"sharing": 0.9},
+    ("multinomial", "user"): _OF_RATINGS | {"learning_rate": 0.05, "l2": 0.001, "batch": 64},
+    ("multinomial", "item"): _OF_RATINGS | {"keep_prob": 0.8},
 }
 
 
@@ -140,11 +129,14 @@ class RBM(Recommender):
     """cases a step"""
     learning_rate: Annotated[float, Span(0.02, 0.3, log=True)] = Field(0.1, gt=0, allow_inf_nan=False)
     """size of the first steps; falls evenly to a twentieth"""
+    sharing: Annotated[float, Span(0.5, 0.95)] = Field(0.0, ge=0, le=1)
+    """softmax only: how far the levels of a unit learn together, in proportion to their places on the scale; 0 is the
+    paper, near 1 softmax moves as multinomial does"""
     momentum: float = Field(0.9, ge=0, lt=1)
     """share of the last step in the next; at most 0.5 in the first three epochs"""
     l2: Annotated[float, Span(0.0005, 0.05, log=True)] = Field(0.01, ge=0, allow_inf_nan=False)
     """decay of weights; biases are free"""
-    keep_prob: Annotated[float, Span(0.4, 1.0)] = Field(0.6, gt=0, le=1)
+    keep_prob: Annotated[float, Span(0.4, 1.0)] = Field(0.7, gt=0, le=1)
     """share of hidden units that take part in a step of training (dropout); scores use all of them, each so much"""
     cd_steps: tuple[Annotated[int, Field(ge=1)], ...] = Field((1,), min_length=1)
     """Gibbs steps k of contrastive divergence, for equal parts of training: [1, 3, 5] is CD-1, then CD-3, then CD-5"""
@@ -186,10 +178,13 @@ class RBM(Recommender):
     def _fit(self, train: Interactions, pairs: Pairs) -> RBMState:
         learned: dict[str, Floats | None] = {}
         if self.visible in ("bernoulli", "joint"):
-            by_item = self.orientation == "item" and self.visible == "bernoulli"
+            by_item = self.visible == "bernoulli" and self.orientation == "item"
             cells = data.seen(pairs, train.n_items)
-            part = self._learn(Seen, cells, np.ones(1), by_item=by_item)
-            learned |= {f"seen_{name}": array for name, array in _arrays(part).items() if name in _OF_SEEN}
+            part = self._learn(Seen, cells, np.ones(1), self, by_item=by_item)
+            arrays = {**part.machine.arrays(), "features": part.features}
+            learned |= {
+                f"seen_{name}": arrays[name] for name in ("weight", "bias", "hidden_bias", "features")
+            }
         if self._rates:
             if not train.has_values:
                 raise DataError(
@@ -198,42 +193,36 @@ class RBM(Recommender):
                 )
             scale = Scale.of(train.value, self.scale)
             cells = data.rated(train, len(pairs.items), scale)
-            own = self if self.visible != "joint" else self._of_ratings()
-            part = own._learn(Rated, cells, scale.values, by_item=self.orientation == "item", watcher=self)
-            learned |= {f"rated_{name}": array for name, array in _arrays(part).items()}
+            how = self._of_ratings()
+            part = self._learn(Rated, cells, scale.values, how, by_item=self.orientation == "item")
+            arrays = {**part.machine.arrays(), "features": part.features}
+            learned |= {f"rated_{name}": array for name, array in arrays.items()}
         return RBMState(**learned)
 
     def _of_ratings(self) -> RBM:
-        """Return the softmax machine of a joint model: it has the parameters of its own recipe."""
-        more = {"orientation": self.orientation, "conditional": self.conditional, "seed": self.seed}
-        return RBM(visible="softmax", **more)
+        """Return how the machine of ratings learns: that of a joint model by the recipe of softmax."""
+        if self.visible != "joint":
+            return self
+        mine = {name: getattr(self, name) for name in ("orientation", "conditional", "scale", "seed")}
+        return RBM(visible="softmax", **mine)
 
-    def _learn(
-        self,
-        kind: type[Machine],
-        cells: Cells,
-        values: Floats,
-        *,
-        by_item: bool,
-        watcher: RBM | None = None,
-    ) -> Part:
-        noting = watcher or self
+    def _learn(self, kind: type[Machine], cells: Cells, values: Floats, how: RBM, *, by_item: bool) -> Part:
+        """Train one machine by the parameters of `how`; what is seen on the way goes to this model's trace."""
         n_items = cells.n_units
-        if by_item:
-            cells = cells.transposed()
-        schedule = Schedule(**{name: getattr(self, name) for name in Schedule.__dataclass_fields__})
+        cells = cells.transposed() if by_item else cells
+        schedule = Schedule(**{name: getattr(how, name) for name in Schedule.__dataclass_fields__})
         machine = begin(
             kind,
             cells,
-            self.hidden,
+            how.hidden,
             values,
-            shared=self.visible == "multinomial" or kind is Seen,
-            given=self.conditional and kind is Rated,
-            seed=self.seed,
+            shared=how.visible == "multinomial" or kind is Seen,
+            given=how.conditional and kind is Rated,
+            seed=how.seed,
         )
-        valid = rows_of(noting._valid, noting.users, noting.items, by_item=by_item)
-        machine = train(machine, cells, schedule, Curves(cells, valid, schedule, noting._trace))
-        return part_of(machine, cells, by_item=by_item, keep_prob=self.keep_prob, n_items=n_items)
+        valid = rows_of(self._valid, self.users, self.items, by_item=by_item)
+        machine = train(machine, cells, schedule, Curves(cells, valid, schedule, self._trace))
+        return part_of(machine, cells, by_item=by_item, keep_prob=how.keep_prob, n_items=n_items)
 
     # --- scoring ------------------------------------------------------------------------------------------------
 
@@ -241,7 +230,7 @@ class RBM(Recommender):
         """Return the machine of choices and that of ratings, as far as they are."""
         state: RBMState = self.fitted.state
         n_items, seen, rated = len(self.items), state.seen(), state.rated()
-        keep = self._of_ratings().keep_prob if self.visible == "joint" else self.keep_prob
+        keep = self._of_ratings().keep_prob
         return (
             None if seen is None else Part(*seen, self.keep_prob, n_items),
             None if rated is None else Part(*rated, keep, n_items),
@@ -320,10 +309,3 @@ class RBM(Recommender):
     def _contexts(self, users: Iterable[Id] | None, histories: HistoriesLike | object | None) -> Contexts:
         contexts = super()._contexts(users, histories)
         return self._with_values(contexts) if self._rates and not contexts.rated else contexts
-
-
-_OF_SEEN = ("weight", "bias", "hidden_bias", "features")
-
-
-def _arrays(part: Part) -> Mapping[str, Floats | None]:
-    return {**part.machine.arrays(), "features": part.features}

@@ -24,7 +24,7 @@ from palate.progress import progress
 M = TypeVar("M", bound=Machine)
 Watch = Callable[[int, Machine], None]
 """Is told the epoch (from 1) and the machine after it."""
-_LEARNED = {"weight": 1, "given": 1, "bias": 0, "hidden_bias": 0}  # and whether it decays
+_LEARNED = {"weight": True, "given": True, "bias": False, "hidden_bias": False}  # and whether it decays
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Schedule:
     epochs: int
     batch: int
     learning_rate: float
+    sharing: float
     momentum: float
     l2: float
     keep_prob: float
@@ -75,9 +76,7 @@ def begin(
     else:  # a unit of few ratings is drawn to the ratings of all
         overall = (count.sum(0) + 1) / (count.sum() + levels)
         bias = np.log(count + levels * overall) - np.log(count.sum(1, keepdims=True) + levels)
-    strength = np.ones(levels)
-    if shared and levels > 1:  # from -1 to 1 along the scale
-        strength = 2 * (values - values[0]) / (values[-1] - values[0]) - 1
+    strength = along(values) if shared else np.ones(levels)
     return kind(
         weight=np.float32(0.01) * rng.standard_normal((units, 1 if shared else levels, hidden), np.float32),
         bias=bias.astype(np.float32),
@@ -86,6 +85,13 @@ def begin(
         strength=strength.astype(np.float32),
         values=values,
     )
+
+
+def along(values: Floats) -> Floats:
+    """Return where each level stands on its scale, from -1 to 1; 1 where there is one level."""
+    if len(values) == 1:
+        return np.ones(1)
+    return np.asarray(2 * (values - values[0]) / (values[-1] - values[0]) - 1)
 
 
 def train(machine: M, cells: Cells, schedule: Schedule, watch: Watch | None = None) -> M:
@@ -157,13 +163,12 @@ def _learn(
 def _step(machine: Machine, velocity: Machine, gradient: Machine, schedule: Schedule, epoch: int) -> None:
     from palate.kernels import rbm as kernel
 
-    for name, parameter in machine.arrays().items():
-        if name in _LEARNED and parameter.size:
-            kernel.step(
-                parameter.reshape(-1),
-                getattr(velocity, name).reshape(-1),
-                getattr(gradient, name).reshape(-1),
-                schedule.rate(epoch),
-                schedule.inertia(epoch),
-                _LEARNED[name] * schedule.l2,
-            )
+    rate, momentum = schedule.rate(epoch), schedule.inertia(epoch)
+    for name, decays in _LEARNED.items():
+        arrays = [getattr(of, name) for of in (machine, velocity, gradient)]
+        decay = schedule.l2 if decays else 0.0
+        if name == "weight" and schedule.sharing and machine.weight.shape[1] > 1:
+            place = along(machine.values).astype(machine.weight.dtype)
+            kernel.step_together(*arrays, place, schedule.sharing, rate, momentum, decay)
+        elif arrays[0].size:
+            kernel.step(*(array.reshape(-1) for array in arrays), rate, momentum, decay)
