@@ -44,11 +44,17 @@ def world(seed: int = 0, **more: Any) -> Interactions:
     return Interactions.from_table(rows(seed, **more))
 
 
-def checkerboard(n: int = 20) -> Interactions:
+def checkerboard(n: int = 20, *, rated: bool = False) -> Interactions:
     """Even users chose the even items and odd ones the odd, each all but the one of their own number.
 
-    After the tests of Ben Frederickson's `implicit`: the one sensible item left for a user is their own.
+    After the tests of Ben Frederickson's `implicit`: the one sensible item left for a user is their own. Where
+    they have `rated`, they gave these 5 and the others 1, but for one neighbour of their own number.
     """
+    if rated:
+        pairs = [(u, i) for u in range(n) for i in range(n) if i not in (u, u ^ 1)]
+        user, item = zip(*pairs, strict=True)
+        value = [5.0 if u % 2 == i % 2 else 1.0 for u, i in pairs]
+        return Interactions.from_table({"user": user, "item": item, "value": value, "time": [0] * len(pairs)})
     pairs = [(u, i) for u in range(n) for i in range(n) if u % 2 == i % 2 and u != i]
     user, item = zip(*pairs, strict=True)
     return Interactions.from_table({"user": user, "item": item, "time": [0] * len(pairs)})

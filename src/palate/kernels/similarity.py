@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
@@ -93,18 +95,18 @@ def similarity_block(
 
 @njit(cache=True, nogil=True)
 def _note(
-    row: NDArray[np.floating], start: int, stop: int, worst: float, ids: NDArray[np.int32], n: np.int64
+    row: NDArray[np.floating], start: int, stop: int, worst: np.floating, ids: NDArray[np.int32], n: np.int64
 ) -> np.int64:
     """Put the columns from `start` on that beat `worst` behind the first n `ids`, without a branch to guess."""
-    limit, end = row.dtype.type(worst), np.uint64(n)
+    end = np.uint64(n)
     for j in range(start, stop):
         ids[end] = j
-        end += np.uint64((row[j] > limit) & (row[j] != 0))  # a similarity of 0 is none
+        end += np.uint64((row[j] > worst) & (row[j] != 0))  # a similarity of 0 is none
     return np.int64(end)
 
 
 @njit(cache=True, nogil=True)
-def _least(values: NDArray[np.floating], k: int, counts: NDArray[np.int64]) -> float:
+def _least(values: NDArray[np.floating], k: int, counts: NDArray[np.int64]) -> Any:
     """Return one of `values` that at least k of them reach, and less than k, or, found faster, 2 k exceed."""
     low, high = values.min(), values.max()
     scale = (len(counts) - 1) / (high - low) if high > low else 0.0
@@ -126,7 +128,7 @@ def _least(values: NDArray[np.floating], k: int, counts: NDArray[np.int64]) -> f
 @njit(cache=True, nogil=True)
 def _keep(
     row: NDArray[np.floating], ids: NDArray[np.int32], n: np.int64, k: int, counts: NDArray[np.int64]
-) -> tuple[np.int64, float]:
+) -> tuple[np.int64, np.floating]:
     """Keep the best k, or somewhat more, of the first n `ids`, which rise; return how many, and their worst value."""
     values = row[ids[:n]]
     worst = _least(values, k, counts)
@@ -153,7 +155,7 @@ def _nearest_row(
     full = 6 * k  # candidates
     ids = np.empty(full + _NOTED, np.int32)
     counts = np.empty(256, np.int64)
-    n, worst = np.int64(0), -np.inf
+    n, worst = np.int64(0), row.dtype.type(-np.inf)
     for start in range(0, len(row), _NOTED):
         n = _note(row, start, min(start + _NOTED, len(row)), worst, ids, n)
         if n > full or (start + _NOTED >= len(row) and n > k):

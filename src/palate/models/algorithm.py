@@ -13,7 +13,7 @@ Ids, seen-filtering, top-k, batches and files are not its business: `base.Recomm
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -60,6 +60,8 @@ class Fitted:
     """event types that say "not this", in train and in what is told later"""
     state: Any
     """the model's own learned state, a dataclass of arrays and numbers"""
+    trace: list[dict[str, float]] = field(default_factory=list)
+    """what `fit` saw, a row for each iteration or epoch, where the model has any; not saved"""
 
 
 class Algorithm(BaseModel):
@@ -73,10 +75,14 @@ class Algorithm(BaseModel):
     """what it can do beside fit, recommend, rank and score"""
     learns_from_history: ClassVar[bool] = True
     """whether it has nothing to say without a history"""
+    needs_values: ClassVar[bool] = False
+    """whether it learns from ratings, so that train must have a value column"""
     state_type: ClassVar[type]
     """the dataclass of its learned state"""
 
     _fitted: Fitted | None = PrivateAttr(None)
+    _valid: Interactions | None = PrivateAttr(None)
+    """validation rows, while `fit` runs and where it was given any"""
 
     def __init__(self, **params: Any) -> None:
         try:
@@ -123,6 +129,10 @@ class Algorithm(BaseModel):
         """Distinct train users of each item, (items)."""
         return self.fitted.popularity
 
+    def _trace(self, **numbers: float) -> None:
+        """Note what an iteration of `fit` came to."""
+        self.fitted.trace.append(numbers)
+
     # --- what a model writes --------------------------------------------------------------------------------
 
     def _fit(self, train: Interactions, pairs: Pairs) -> Any:
@@ -150,7 +160,8 @@ class Algorithm(BaseModel):
         """Return past items, what each adds to the score of `item`, and the baseline."""
         raise NotImplementedError
 
-    def _rate(self, users: Codes, items: Codes) -> NDArray[np.float64]:
+    def _rate(self, contexts: Contexts, place: Codes, items: Codes) -> NDArray[np.float64]:
+        """Return the ratings of pairs: context `place[n]` rates `items[n]`."""
         raise NotImplementedError
 
     def _update(self, events: Interactions) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -75,6 +76,11 @@ class Recommender(Algorithm):
             train = Interactions.from_table(train, source="train")
         if catalogue is not None:
             _check_catalogue(catalogue, train.items)
+        if self.needs_values and not train.has_values:
+            raise DataError(
+                f"{self.name} learns from ratings, and train has no value column: name it, or take a model that "
+                "learns from choices alone, such as sar or ease."
+            )
         positive = train.positive()
         if len(positive) == 0:
             raise DataError(
@@ -92,11 +98,14 @@ class Recommender(Algorithm):
             negative_events=train.negative_events,
             state=None,
         )
+        self._valid = valid
         try:
             self._fitted.state = self._fit(positive, pairs)
         except BaseException:
             self._fitted = None
             raise
+        finally:
+            self._valid = None
         return self
 
     def update(self, events: Interactions | object) -> Self:
@@ -326,11 +335,12 @@ class Recommender(Algorithm):
         score = float(effects.sum() + baseline)
         return Explanation(item, score, float(baseline), table if k is None else table.head(k))
 
-    def rate(self, pairs: object) -> pl.DataFrame:
+    def rate(self, pairs: object, *, histories: HistoriesLike | object | None = None) -> pl.DataFrame:
         """Return the rating each user would give each item: user, item, rating, rows as given.
 
         Args:
             pairs: interactions or a table with the columns user and item. Users or items that train lacks: UnknownId.
+            histories: ratings of all users in `pairs`, who are then judged by these alone, in train or not.
 
         """
         self._need("rate")
@@ -339,12 +349,22 @@ class Recommender(Algorithm):
         frame = pairs.table() if isinstance(pairs, Interactions) else to_frame(pairs, source="pairs")
         users = as_ids(require_column(frame, "user", source="pairs", role="user"))
         items = as_ids(require_column(frame, "item", source="pairs", role="item"))
-        user = self.users.encode(users)
-        if (user < 0).any():
+        distinct, place = Vocabulary.factorise(users)
+        if histories is None:
+            contexts = from_users(distinct.ids, self.users, self.fitted.histories)
+            known = contexts.users >= 0
+        else:
+            told = self._contexts(None, histories)
+            places = {label: n for n, label in enumerate(told.labels)}
+            found = np.array([places.get(id, -1) for id in distinct.ids], np.int64)
+            known = found >= 0
+            contexts = told.select(found[known])
+        if not known.all():
             raise UnknownId(
-                f"no ratings for users that train lacks ({listing(users.filter(pl.Series(user < 0)).unique())})."
+                f"no ratings for users that {'train lacks' if histories is None else 'have no history'} "
+                f"({listing(distinct.ids.filter(pl.Series(~known)))})."
             )
-        rating = self._rate(user, self._item_codes(items))
+        rating = self._rate(contexts, place, self._item_codes(items))
         return pl.DataFrame({"user": users, "item": items, "rating": rating})
 
     # --- files ----------------------------------------------------------------------------------------------
@@ -364,8 +384,16 @@ class Recommender(Algorithm):
         if users is not None and histories is not None:
             raise PlanError("give users or histories, not both.")
         if histories is not None:
-            return from_histories(histories, self.items, self.fitted.negative_events)
+            contexts = from_histories(histories, self.items, self.fitted.negative_events)
+            return self._with_values(contexts) if self.needs_values and not contexts.rated else contexts
         return from_users(users, self.users, self.fitted.histories)
+
+    def _with_values(self, contexts: Contexts) -> Contexts:
+        """Return contexts told without ratings: a like counts as the mean of train's ratings from the median up."""
+        train = self.fitted.histories.value
+        value = contexts.events.value.copy()
+        value[value >= 0] = train[train >= np.median(train)].mean(dtype=np.float64)
+        return replace(contexts, events=replace(contexts.events, value=value))
 
     def _known(self, contexts: Contexts) -> NDArray[np.bool_]:
         """(contexts) whether there is a history, where the model needs one: enough for a score."""

@@ -28,6 +28,8 @@ class Contexts:
     """(contexts) train codes, -1 for a history without a known user"""
     events: Histories
     """(contexts) events in train item codes; negative ones have a value below zero"""
+    rated: bool = True
+    """whether the values were told; else each is 1"""
 
     def __len__(self) -> int:
         return len(self.users)
@@ -37,7 +39,7 @@ class Contexts:
         places = np.flatnonzero(rows) if rows.dtype == bool else rows
         if len(places) == len(self) and (places == np.arange(len(self))).all():
             return self
-        return Contexts(self.labels.gather(places), self.users[places], self.events.select(places))
+        return Contexts(self.labels.gather(places), self.users[places], self.events.select(places), self.rated)
 
 
 def signed_histories(data: Interactions) -> Histories:
@@ -71,8 +73,9 @@ def from_histories(
         histories = Interactions.from_table(histories, source="histories", negative_events=negative_events)
     if isinstance(histories, Interactions):
         labels, events, theirs = histories.users.ids, signed_histories(histories), histories.items
-        codes = items.encode(theirs.ids)[events.item]
+        codes, rated = items.encode(theirs.ids)[events.item], histories.has_values
     else:
+        rated = False
         if isinstance(histories, Mapping):
             labels, lists = as_ids(list(histories)), list(histories.values())
         else:
@@ -99,7 +102,7 @@ def from_histories(
     events = Histories(
         kept, codes[known], events.value[known], None if events.time is None else events.time[known]
     )
-    return Contexts(labels, np.full(len(labels), -1, np.int32), events)
+    return Contexts(labels, np.full(len(labels), -1, np.int32), events, rated)
 
 
 def refuse(contexts: Contexts, without: NDArray[np.bool_]) -> None:

@@ -18,7 +18,7 @@ users and events as they come; for the last bit of accuracy on a catalogue of so
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from palate.models.base import Recommender
 from palate.models.contexts import Contexts
 from palate.models.itemitem import Affinity, ItemItem
 from palate.models.memory import check_memory
+from palate.models.search import Options
 from palate.vocabulary import Codes
 
 DAY = 86_400
@@ -86,15 +87,17 @@ class SAR(ItemItem):
     )
     state_type: ClassVar[type] = SARState
 
-    similarity: Similarity = "jaccard"
+    similarity: Annotated[Similarity, Options(SIMILARITIES)] = "jaccard"
     """from counts: cooccurrence c_ij; jaccard c_ij / (c_i + c_j - c_ij); lift c_ij / (c_i c_j); cosine
     c_ij / sqrt(c_i c_j); inclusion_index c_ij / min(c_i, c_j); mutual_information log2(users c_ij / (c_i c_j));
     lexicographers_mutual_information c_ij x that. 0 for a pair that never met"""
-    half_life_days: float | None = Field(None, gt=0, allow_inf_nan=False)
+    half_life_days: Annotated[float | None, Options((None, 30.0, 90.0, 365.0))] = Field(
+        None, gt=0, allow_inf_nan=False
+    )
     """after so many days an event counts half; None: events do not fade"""
     time_now: int | None = None
     """seconds since 1970 from which ages are counted; later events count fully. None: the latest train event"""
-    threshold: int = Field(1, ge=1)
+    threshold: Annotated[int, Options((1, 2, 4))] = Field(1, ge=1)
     """pairs with fewer common users have similarity 0"""
     normalise: bool = False
     """rescale each user's scores to the range of the values (ratings 1 to 5, say); the order stays. Without effect
@@ -281,7 +284,7 @@ class SAR(ItemItem):
             return items, terms * slope[0], float(offset[0])
         return items, terms, baseline
 
-    def _rate(self, users: Codes, items: Codes) -> NDArray[np.float64]:
+    def _rate(self, contexts: Contexts, place: Codes, items: Codes) -> NDArray[np.float64]:
         """Return the mean of the user's values, weighted by fading x |similarity| to the item (Sarwar et al. 2001).
 
         Where nothing in the history is similar to the item: the mean of the user's values.
@@ -291,12 +294,12 @@ class SAR(ItemItem):
             raise NotSupported(
                 "sar cannot rate here: all values of train are the same, so there is no scale."
             )
-        ratings = np.empty(len(users))
-        order = np.argsort(users, kind="stable")
-        for rows in np.split(order, np.flatnonzero(np.diff(users[order])) + 1):
-            events = self.fitted.histories.select(users[rows[:1]])
+        ratings = np.empty(len(place))
+        order = np.argsort(place, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(place[order])) + 1):
+            events = contexts.events.select(place[rows[:1]])
             fading = self._fading(events)
-            wanted, place = np.unique(items[rows], return_inverse=True)
+            wanted, at = np.unique(items[rows], return_inverse=True)
             near = np.abs(self._block(events.item, wanted)) * fading[:, None]  # (events, wanted)
             total = near.sum(axis=0, dtype=np.float64)
             liked = events.value >= 0
@@ -306,9 +309,7 @@ class SAR(ItemItem):
                 else (state.lowest + state.highest) / 2
             )
             weighted = events.value.astype(np.float64) @ near
-            ratings[rows] = np.divide(weighted, total, out=np.full(len(wanted), fallback), where=total > 0)[
-                place
-            ]
+            ratings[rows] = np.divide(weighted, total, out=np.full(len(wanted), fallback), where=total > 0)[at]
         return ratings
 
     def _similar_users(self, contexts: Contexts, k: int) -> tuple[Codes, Floats]:
