@@ -20,6 +20,9 @@ SCRIPTS = [
     "sar/scale_20m.py",
     "kernels/limits.py",
     "ratings/board.py",
+    "rbm/lists.py",
+    "rbm/ratings.py",
+    "rbm/speed.py",
 ]
 
 

@@ -165,10 +165,11 @@ def _step(machine: Machine, velocity: Machine, gradient: Machine, schedule: Sche
 
     rate, momentum = schedule.rate(epoch), schedule.inertia(epoch)
     for name, decays in _LEARNED.items():
-        arrays = [getattr(of, name) for of in (machine, velocity, gradient)]
+        parameter, speed, slope = (getattr(of, name) for of in (machine, velocity, gradient))
         decay = schedule.l2 if decays else 0.0
         if name == "weight" and schedule.sharing and machine.weight.shape[1] > 1:
             place = along(machine.values).astype(machine.weight.dtype)
-            kernel.step_together(*arrays, place, schedule.sharing, rate, momentum, decay)
-        elif arrays[0].size:
-            kernel.step(*(array.reshape(-1) for array in arrays), rate, momentum, decay)
+            kernel.step_together(parameter, speed, slope, place, schedule.sharing, rate, momentum, decay)
+        elif parameter.size:
+            parameter, speed, slope = (array.reshape(-1) for array in (parameter, speed, slope))
+            kernel.step(parameter, speed, slope, rate, momentum, decay)
