@@ -12,7 +12,7 @@ import typer
 
 from palate.cli.endings import say
 from palate.cli.options import Fresh, Jobs, Json, Metric, Models, PlanSets, Quiet
-from palate.cli.show import print_table
+from palate.cli.show import Figure, print_table
 from palate.cli.style import faint, is_terminal, program
 
 if TYPE_CHECKING:
@@ -96,14 +96,8 @@ def _show(study: Study) -> None:
     from palate.evaluation.result import metric_name
     from palate.report.tuning import params_text, rows
 
-    headers = (
-        "model",
-        f"{metric_name(study.metric)} on validation",
-        "gain",
-        "trials",
-        "seconds",
-        "best parameters",
-    )
+    found = rows(study)
+    headers = ("model", f"{metric_name(study.metric)} on validation", "gain", "trials", "CPU s")
     print_table(
         headers,
         (
@@ -112,12 +106,14 @@ def _show(study: Study) -> None:
                 row["best"].value if row["best"] else None,
                 row["gain"],
                 row["trials"],
-                round(row["seconds"], 1),
-                params_text(row["best"]),
+                Figure(f"{row['cpu_seconds']:.1f}"),
             )
-            for row in rows(study)
+            for row in found
         ),
     )
+    print()
+    for row in found:
+        print(f"{row['label']}: {params_text(row['best'])}")
     for note in study.notes:
         print(note)
 

@@ -159,7 +159,7 @@ def _of_data(what: What, metric: str, k: int | None, reading: dict[str, Any]) ->
     named = what if isinstance(what, str | Path) else getattr(what, "name", "data")
     from palate import datasets
 
-    known = {info.name for info in datasets.names()}
+    known = {info.name: info for info in datasets.names()}
     is_name = not isinstance(what, str | Path) or str(what) in known
     if not is_name and not Path(named).exists():
         near = did_you_mean(str(named), [*known, *recipes.names()])
@@ -168,7 +168,8 @@ def _of_data(what: What, metric: str, k: int | None, reading: dict[str, Any]) ->
         )
     source = {"name": str(named)} if is_name else {"path": str(named)}
     options = {column: False if value == "none" else value for column, value in reading.items()}
-    options.pop("offline", None)
+    if options.pop("offline", False) and str(named) in known and not known[str(named)].present:
+        datasets.load(str(named), offline=True)  # says what is missing, and where to put it
     if options.pop("drop_bad_rows", False):
         options["bad_rows"] = "drop"
     return {

@@ -78,7 +78,7 @@ def render_contest(contest: Contest) -> str:
 
 
 def rows(study: Study) -> list[dict[str, Any]]:
-    """Return what a table of models says: label, best trial, gain over the model as given, trials, seconds."""
+    """Return what a table of models says: label, best trial, gain over the model as given, trials, CPU seconds."""
     found: list[dict[str, Any]] = []
     for label in [*(best.model for best in study.ranking()), *study.models]:
         if label in [row["label"] for row in found]:
@@ -92,7 +92,7 @@ def rows(study: Study) -> list[dict[str, Any]]:
                 "trials": len(trials),
                 "pruned": sum(trial.state == "pruned" for trial in trials),
                 "failed": sum(trial.state == "failed" for trial in trials),
-                "seconds": sum(trial.seconds for trial in trials),
+                "cpu_seconds": sum(trial.cpu_seconds for trial in trials),
             }
         )
     return found
