@@ -29,6 +29,8 @@ class Benchmark:
 
 
 BENCHMARKS = {
+    "compare-regret": Benchmark("compare/regret.py"),
+    "compare-time": Benchmark("compare/time.py"),
     "startup": Benchmark("demo/startup.py"),
     "interactions-20m": Benchmark("interactions_20m.py"),
     "kernel-limits": Benchmark("kernels/limits.py"),

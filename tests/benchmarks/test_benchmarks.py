@@ -13,6 +13,8 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 SCRIPTS = [
     "run.py",
+    "compare/regret.py",
+    "compare/time.py",
     "demo/startup.py",
     "interactions_20m.py",
     "sar/parity.py",

@@ -68,6 +68,12 @@ def test_what_is_wrong_is_said_in_a_line(palate: Palate, tmp_path: Path, words: 
     assert len(answer.err.splitlines()) <= 2
 
 
+def test_offline_asks_no_network(palate: Palate, tmp_path: Path):
+    answer = palate("compare", "movielens-20m", "--offline", "--out", tmp_path / "out")
+    assert answer.code == 3
+    assert "offline was asked for" in answer.err
+
+
 # --- stopped ------------------------------------------------------------------------------------------------
 
 
