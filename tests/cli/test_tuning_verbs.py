@@ -46,6 +46,7 @@ def test_compare_gives_a_board_a_sentence_and_json(palate: Palate, tmp_path: Pat
     assert "±" in answer.out
     assert "◆" in answer.out
     contest = palate(*words, "--json").json
+    assert contest["advice"][0] == first
     assert {one["label"] for one in contest["spread"]} == {"popularity", "ease"}
     assert all(len(one["values"]) == 2 for one in contest["spread"])
 

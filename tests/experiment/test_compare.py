@@ -41,6 +41,7 @@ def test_the_folder_holds_the_comparison_the_study_and_the_run(compared: tuple[C
     assert Study.read(folder / "compared") == contest.study
     names = {path.name for path in (folder / "compared").iterdir()}
     assert {"compare.html", "tune.html", "report.html", "result.json", "best.toml", "models"} <= names
+    assert str(contest).startswith(contest.advice[0])
     assert "Pareto" in (folder / "compared" / "compare.html").read_text()
 
 

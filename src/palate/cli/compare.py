@@ -101,10 +101,9 @@ def compare(
 
 def _show(contest: Contest) -> None:
     from palate.evaluation.result import metric_name
-    from palate.report.advice import advice
     from palate.report.html import figure, interval
 
-    said, equal, front = advice(contest), contest.equal(), contest.front()
+    said, equal, front = contest.advice, contest.equal(), contest.front()
     print(f"{bold(said[0])}\n")
     best = contest.ranking()[0].label
 

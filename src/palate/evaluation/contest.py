@@ -58,6 +58,8 @@ class Contest(_Part):
     """wall seconds of it all"""
     notes: list[str] = []
     """models that were left out, and why; budgets that ran out"""
+    advice: list[str] = []
+    """which model to take, and what else there is to say, in sentences"""
 
     @property
     def metric(self) -> str:
@@ -125,6 +127,18 @@ class Contest(_Part):
             return None
         times = self.cost(best) / self.cost(alike[0])
         return (alike[0], times) if times >= WORTH else None
+
+    def __str__(self) -> str:
+        equal, front = self.equal(), self.front()
+        lines = [
+            *self.advice[:1],
+            f"{self.result.name} on {self.result.data.name}, by {self.metric}, and CPU seconds",
+        ]
+        for model in self.ranking():
+            marks = " within the noise" * (model.label in equal) + " on the front" * (model.label in front)
+            value, cost = model.metrics[self.metric].value, self.cost(model.label)
+            lines.append(f"  {model.label:<20}{value:9.4f}{cost:9.2f}{marks}")
+        return "\n".join(lines)
 
     def to_json(self) -> str:
         """Return the text of `comparison.json`."""

@@ -28,6 +28,7 @@ from palate.experiment.tune import Told, search
 from palate.experiment.tune import write as write_study
 from palate.experiment.workers import Workers
 from palate.progress import progress as bar
+from palate.report.advice import advice
 from palate.report.tuning import render_contest
 
 TRIALS = 12
@@ -103,6 +104,7 @@ def compare_models(
         seconds=time.perf_counter() - began,
         notes=[*study.notes, *notes],
     )
+    contest = contest.model_copy(update={"advice": advice(contest)})
     if folder is not None:
         for name, content in (
             ("compare.html", render_contest(contest)),
