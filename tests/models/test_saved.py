@@ -170,7 +170,8 @@ def test_an_unknown_class_is_refused(folder: Path) -> None:
 
 
 def test_the_registry_suggests_the_right_name() -> None:
-    assert registry.names() == ["random", "popularity", "ease", "sar"]
+    assert registry.names()[:2] == ["random", "popularity"]  # simple ones first
+    assert len(set(registry.names())) == len(registry.names())
     with pytest.raises(PlanError, match=r"no model is called 'poplarity'. Did you mean 'popularity'\?"):
         registry.create("poplarity")
     assert [registry.get(name).name for name in registry.names()] == registry.names()
