@@ -28,10 +28,12 @@ def main() -> None:
         began = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-m", "palate", *words, "--quiet", "--out", folder],
-            check=True,
+            check=False,
             capture_output=True,
             text=True,
         )
+        if done.returncode:
+            raise SystemExit(done.stderr)
         wall = time.perf_counter() - began
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     contest = json.loads(done.stdout)

@@ -44,7 +44,7 @@ def compare(
         typer.Option(
             "--seconds", metavar="S", min=0.001, help="CPU seconds of each model's trials, at most."
         ),
-    ] = 60.0,
+    ] = 20.0,
     splits: Annotated[
         int,
         typer.Option("--splits", metavar="N", min=1, help="Test on so many splits, each with another seed."),

@@ -32,7 +32,7 @@ from palate.report.advice import advice
 from palate.report.tuning import render_contest
 
 TRIALS = 12
-SECONDS = 60.0
+SECONDS = 20.0
 SPLITS = 3
 
 
