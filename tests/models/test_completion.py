@@ -182,7 +182,8 @@ def test_the_exact_step_is_lower_than_its_neighbours_and_moves_the_residuals(
     slopes = task.gradient(residual, left, right)
     gradient = quotient.to_gradient(left, right, slopes, RANK)
     down = (-gradient[0], -gradient[1])
-    step, first, second = quotient.exact_step(task, residual, left, right, down)
+    change = np.empty_like(residual), np.empty_like(residual)
+    step = quotient.exact_step(task, residual, left, right, down, change)
 
     def at(t: float) -> float:
         return cost(task, left + t * down[0], right + t * down[1])
@@ -190,7 +191,7 @@ def test_the_exact_step_is_lower_than_its_neighbours_and_moves_the_residuals(
     assert step > 0
     assert all(at(step) < at(t) for t in (0, 0.9 * step, 1.1 * step, 2 * step))
     assert all(at(step) <= at(t) + 1e-9 for t in np.linspace(0, 5 * step, 200))
-    quotient.advance(step, first, second, residual)
+    quotient.advance(step, change, residual)
     np.testing.assert_allclose(
         residual, task.residual(left + step * down[0], right + step * down[1]), atol=1e-9
     )

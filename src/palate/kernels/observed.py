@@ -36,22 +36,24 @@ def gradient_runs(indptr: NDArray[np.int64], n_columns: int, rank: int) -> NDArr
     return runs(indptr, min(8, _SCATTER // (8 * n_columns * rank)))
 
 
+# Inner loops index whole matrices by unsigned numbers: a view of a row, or a test for an index below zero, costs as
+# much as the row's arithmetic.
+
+
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _dot(a: Matrix, b: Matrix) -> float:
-    total = 0.0
-    for f in range(len(a)):
-        total += a[f] * b[f]
-    return total
-
-
-@njit(cache=True, nogil=True)
 def _residuals_of_run(
     rows: range, indptr: NDArray[np.int64], column: NDArray[np.int32], value: Matrix,
     left: Matrix, right: Matrix, residual: Matrix,
 ) -> None:  # fmt: skip
+    rank = np.uint64(left.shape[1])
     for u in rows:
-        for n in range(indptr[u], indptr[u + 1]):
-            residual[n] = value[n] - _dot(left[u], right[column[n]])
+        row = np.uint64(u)
+        for n in range(np.uint64(indptr[u]), np.uint64(indptr[u + 1])):
+            i = np.uint64(column[n])
+            total = 0.0
+            for f in range(rank):
+                total += left[row, f] * right[i, f]
+            residual[n] = value[n] - total
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -72,32 +74,28 @@ def residuals(
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _two_dots(a: Matrix, b: Matrix, c: Matrix, d: Matrix) -> tuple[float, float]:
-    """Return a . d + b . c and b . d, where b and d are the changes of a and c."""
-    first, second = 0.0, 0.0
-    for f in range(len(a)):
-        first += a[f] * d[f] + b[f] * c[f]
-        second += b[f] * d[f]
-    return first, second
-
-
-@njit(cache=True, nogil=True)
 def _along_run(
     rows: range, indptr: NDArray[np.int64], column: NDArray[np.int32], residual: Matrix,
     left: Matrix, right: Matrix, left_step: Matrix, right_step: Matrix,
     first: Matrix, second: Matrix, sums: Matrix,
 ) -> None:  # fmt: skip
-    sums[:] = 0
+    rank = np.uint64(left.shape[1])
+    s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
     for u in rows:
-        for n in range(indptr[u], indptr[u + 1]):
-            i = column[n]
-            a, b = _two_dots(left[u], left_step[u], right[i], right_step[i])
+        row = np.uint64(u)
+        for n in range(np.uint64(indptr[u]), np.uint64(indptr[u + 1])):
+            i = np.uint64(column[n])
+            a, b = 0.0, 0.0
+            for f in range(rank):
+                a += left[row, f] * right_step[i, f] + left_step[row, f] * right[i, f]
+                b += left_step[row, f] * right_step[i, f]
             e = residual[n]
             first[n], second[n] = a, b
-            sums[0] += e * a
-            sums[1] += a * a - 2 * e * b
-            sums[2] += a * b
-            sums[3] += b * b
+            s0 += e * a
+            s1 += a * a - 2 * e * b
+            s2 += a * b
+            s3 += b * b
+    sums[0], sums[1], sums[2], sums[3] = s0, s1, s2, s3
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -129,23 +127,22 @@ def advance(step: float, first: Matrix, second: Matrix, residual: Matrix) -> Non
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _add_scaled(e: float, row: Matrix, total: Matrix) -> None:
-    for f in range(len(row)):
-        total[f] += e * row[f]
-
-
-@njit(cache=True, nogil=True)
 def _gradients_of_run(
     rows: range, indptr: NDArray[np.int64], column: NDArray[np.int32], residual: Matrix,
     left: Matrix, right: Matrix, of_left: Matrix, of_right: Matrix,
 ) -> None:  # fmt: skip
     of_right[:] = 0
+    rank = np.uint64(left.shape[1])
+    total = np.empty(rank)
     for u in rows:
-        of_left[u] = 0
-        for n in range(indptr[u], indptr[u + 1]):
-            i = column[n]
-            _add_scaled(-residual[n], right[i], of_left[u])
-            _add_scaled(-residual[n], left[u], of_right[i])
+        row = np.uint64(u)
+        total[:] = 0
+        for n in range(np.uint64(indptr[u]), np.uint64(indptr[u + 1])):
+            i, e = np.uint64(column[n]), residual[n]
+            for f in range(rank):
+                total[f] -= e * right[i, f]
+                of_right[i, f] -= e * left[row, f]
+        of_left[u] = total
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -194,24 +191,21 @@ def _solve(matrix: Matrix, right: Matrix) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _add_outer(row: Matrix, matrix: Matrix) -> None:
-    """Add the lower half of row' row."""
-    for a in range(len(row)):
-        for b in range(a + 1):
-            matrix[a, b] += row[a] * row[b]
-
-
-@njit(cache=True, nogil=True)
 def _row(
     start: int, stop: int, column: NDArray[np.int32], value: Matrix, factors: Matrix,
     penalty: Matrix, strength: float, always: Matrix, matrix: Matrix, out: Matrix,
 ) -> None:  # fmt: skip
+    """Solve one row's problem; of the matrix only the lower half is made."""
     matrix[:] = strength * penalty + always
     out[:] = 0
-    for n in range(start, stop):
-        row = factors[column[n]]
-        _add_outer(row, matrix)
-        _add_scaled(value[n], row, out)
+    rank = np.uint64(factors.shape[1])
+    for n in range(np.uint64(start), np.uint64(stop)):
+        i = np.uint64(column[n])
+        for a in range(rank):
+            here = factors[i, a]
+            out[a] += value[n] * here
+            for b in range(a + np.uint64(1)):
+                matrix[a, b] += here * factors[i, b]
     _solve(matrix, out)
 
 

@@ -107,10 +107,11 @@ class Problem:
 
     def pair(self, factors: tuple[Matrix, Matrix], biases: tuple[Matrix, Matrix]) -> tuple[Matrix, Matrix]:
         """Return factors (users, rank), (items, rank) and biases (users), (items) as one pair of matrices."""
+        left, right = (np.ascontiguousarray(side) for side in factors)  # kernels read rows
         if not self.penalties.biases:
-            return factors
-        ones = [np.ones(len(side)) for side in factors]
-        return np.c_[factors[0], biases[0], ones[0]], np.c_[factors[1], ones[1], biases[1]]
+            return left, right
+        ones = np.ones(len(left)), np.ones(len(right))
+        return np.c_[left, biases[0], ones[0]], np.c_[right, ones[1], biases[1]]
 
     def item_side(self, right: Matrix) -> tuple[Matrix, Matrix]:
         """Return factors (items, rank) and biases (items) of the right matrix."""

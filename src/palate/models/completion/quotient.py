@@ -39,13 +39,17 @@ def descend(problem: Problem, left: Matrix, right: Matrix) -> Iterator[Step]:
     gradient = to_gradient(left, right, slopes, k)
     squared = pairing(slopes, gradient)
     direction: Pair = (-gradient[0], -gradient[1])
+    change = (
+        np.empty_like(residual),
+        np.empty_like(residual),
+    )  # made once: fresh pages cost as much as the pass
     while squared > 0 or not np.isfinite(squared):
         if not pairing(slopes, direction) < 0:  # no way down, or NaN
             direction = (-gradient[0], -gradient[1])
-        step, first, second = exact_step(problem, residual, left, right, direction)
+        step = exact_step(problem, residual, left, right, direction, change)
         before, norm = cost, float(np.sqrt(squared))
         left, right = left + step * direction[0], right + step * direction[1]
-        advance(step, first, second, residual)
+        advance(step, change, residual)
         cost = problem.cost(residual, left, right)
         yield Step(left, right, cost, norm)
         if cost >= before:
@@ -96,19 +100,18 @@ def horizontal(left: Matrix, right: Matrix, direction: Pair, rank: int) -> Pair:
 
 
 def exact_step(
-    problem: Problem, residual: Matrix, left: Matrix, right: Matrix, direction: Pair
-) -> tuple[float, Matrix, Matrix]:
-    """Return the step t > 0 along a way down that lowers the objective most, and the residuals' change, see `along`."""
+    problem: Problem, residual: Matrix, left: Matrix, right: Matrix, direction: Pair, change: Pair
+) -> float:
+    """Return the step t > 0 along a way down that lowers the objective most; `change` takes the residuals', see `along`."""
     from palate.kernels import observed
 
     r = problem.ratings
-    first, second = np.empty_like(residual), np.empty_like(residual)
     s = observed.along(
-        problem.cuts, r.indptr, r.column, residual, left, right, direction[0], direction[1], first, second
+        problem.cuts, r.indptr, r.column, residual, left, right, direction[0], direction[1], *change
     )
     quartic = np.array([0.0, -s[0], s[1] / 2, s[2], s[3] / 2])
     quartic += problem.penalty_along(left, right, *direction)
-    return lowest(quartic), first, second
+    return lowest(quartic)
 
 
 def lowest(quartic: Matrix) -> float:
@@ -121,11 +124,11 @@ def lowest(quartic: Matrix) -> float:
     return float(real[np.argmin(polynomial(real))]) if len(real) else 0.0
 
 
-def advance(step: float, first: Matrix, second: Matrix, residual: Matrix) -> None:
+def advance(step: float, change: Pair, residual: Matrix) -> None:
     """Take the residuals along a step."""
     from palate.kernels import observed
 
-    observed.advance(step, first, second, residual)
+    observed.advance(step, *change, residual)
 
 
 def _gram(matrix: Matrix, rank: int) -> Matrix:
