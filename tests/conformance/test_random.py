@@ -6,3 +6,4 @@ from tests.conformance.conformance import Conformance
 
 class TestRandom(Conformance):
     model = Random
+    any_order = False

@@ -66,19 +66,12 @@ def nearest(value: Floats, middle: Floats) -> Levels:
 
 
 @njit(cache=True, nogil=True)
-def ones(on: NDArray[np.bool_]) -> tuple[Pointers, Codes]:
-    """Return where (cases, units) is true, as CSR."""
-    indptr = np.zeros(len(on) + 1, np.int64)
-    for c in range(len(on)):
-        indptr[c + 1] = indptr[c] + on[c].sum()
-    unit = np.empty(indptr[-1], np.int32)
-    n = 0
-    for c in range(len(on)):
-        for u in range(on.shape[1]):
-            if on[c, u]:
-                unit[n] = u
-                n += 1
-    return indptr, unit
+def count_levels(unit: Codes, level: Levels, n_units: int, n_levels: int) -> NDArray[np.int64]:
+    """Return how many cells each unit has at each level, (units, levels)."""
+    count = np.zeros((n_units, n_levels), np.int64)
+    for e in range(len(unit)):
+        count[unit[e], level[e]] += 1
+    return count
 
 
 @njit(cache=True, nogil=True, fastmath=_REGISTERS)
@@ -121,6 +114,49 @@ def add_inputs(
             _add(total[c], weight[u, 0 if shared else k], strength[k])
             if len(given):
                 _add(total[c], given[u], 1.0)
+
+
+@njit(cache=True, nogil=True, fastmath=_REGISTERS)
+def said_to_units(hidden: Floats, weight: Floats, said: Floats) -> None:
+    """Write weight[u] . hidden[c] to `said` (units, cases), four cases at a time.
+
+    A matrix product in one thread and one order of sums: those of BLAS are free to change with the number of threads,
+    and one draw that falls on the other side makes another model.
+    """
+    n = len(hidden)
+    for u in range(len(weight)):
+        row = weight[u]
+        for c in range(0, n - n % 4, 4):
+            one, two, three, four = hidden[c], hidden[c + 1], hidden[c + 2], hidden[c + 3]
+            a, b = one[0] * row[0], two[0] * row[0]
+            p, q = three[0] * row[0], four[0] * row[0]
+            for f in range(1, len(row)):
+                a += one[f] * row[f]
+                b += two[f] * row[f]
+                p += three[f] * row[f]
+                q += four[f] * row[f]
+            said[u, c], said[u, c + 1], said[u, c + 2], said[u, c + 3] = a, b, p, q
+        for c in range(n - n % 4, n):
+            said[u, c] = _dot(hidden[c], row)
+
+
+@njit(cache=True, nogil=True)
+def units_on(on: NDArray[np.bool_]) -> tuple[Pointers, Codes]:
+    """Return where (units, cases) is true, as CSR by case, units ascending."""
+    units, cases = on.shape
+    indptr = np.zeros(cases + 1, np.int64)
+    for u in range(units):
+        for c in range(cases):
+            indptr[c + 1] += on[u, c]
+    for c in range(cases):
+        indptr[c + 1] += indptr[c]
+    at, unit = indptr[:-1].copy(), np.empty(indptr[-1], np.int32)
+    for u in range(units):
+        for c in range(cases):
+            if on[u, c]:
+                unit[at[c]] = u
+                at[c] += 1
+    return indptr, unit
 
 
 @njit(cache=True, nogil=True)

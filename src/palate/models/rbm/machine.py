@@ -210,11 +210,12 @@ class Seen(Machine):
         from palate.kernels import rbm as kernel
 
         # u < sigmoid(x) is u (1 + exp(-x)) < 1; in place, since this is most of the time of learning.
-        level = hidden @ self.weight[:, 0].T
-        level += self.bias[:, 0]
+        level = np.empty((cells.n_units, len(hidden)), self.weight.dtype)
+        kernel.said_to_units(hidden.astype(level.dtype, copy=False), self.weight[:, 0], level)
+        level += self.bias
         np.negative(level, out=level)
         np.exp(np.minimum(level, 80, out=level), out=level)
         level += 1
         level *= rng.random(level.shape, level.dtype)
-        indptr, unit = kernel.ones(level < 1)
+        indptr, unit = kernel.units_on(level < 1)
         return Cells(indptr, unit, np.zeros(len(unit), np.uint8), cells.n_units)

@@ -17,7 +17,7 @@ ratings take softmax by item. Users outside train are scored by their history al
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -129,7 +129,7 @@ class RBM(Recommender):
     """cases a step"""
     learning_rate: Annotated[float, Span(0.02, 0.3, log=True)] = Field(0.1, gt=0, allow_inf_nan=False)
     """size of the first steps; falls evenly to a twentieth"""
-    sharing: Annotated[float, Span(0.5, 0.95)] = Field(0.0, ge=0, le=1)
+    sharing: float = Field(0.0, ge=0, le=1)
     """softmax only: how far the levels of a unit learn together, in proportion to their places on the scale; 0 is the
     paper, near 1 softmax moves as multinomial does"""
     momentum: float = Field(0.9, ge=0, lt=1)
@@ -210,7 +210,7 @@ class RBM(Recommender):
         """Train one machine by the parameters of `how`; what is seen on the way goes to this model's trace."""
         n_items = cells.n_units
         cells = cells.transposed() if by_item else cells
-        schedule = Schedule(**{name: getattr(how, name) for name in Schedule.__dataclass_fields__})
+        schedule = Schedule(**{field.name: getattr(how, field.name) for field in fields(Schedule)})
         machine = begin(
             kind,
             cells,
@@ -279,7 +279,7 @@ class RBM(Recommender):
 
         Returns:
             user, item, and rating where the model rates: of bernoulli and joint the items that were drawn, else all
-            of `items`; never one of the past.
+            of `items`; never one of the past. Memory: contexts x items bytes, and the answer.
 
         """
         if steps < 1:

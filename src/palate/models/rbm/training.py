@@ -66,10 +66,11 @@ def begin(
         seed: of the weights.
 
     """
+    from palate.kernels import rbm as kernel
+
     rng = np.random.default_rng([seed, 0])
     units, levels = cells.n_units, len(values)
-    count = np.zeros((units, levels))
-    np.add.at(count, (cells.unit, cells.level), 1.0)
+    count = kernel.count_levels(cells.unit, cells.level, units, levels)
     if kind is Seen:
         share = (count + 0.5) / (len(cells) + 1)
         bias = np.log(share / (1 - share))
