@@ -335,7 +335,7 @@ def quality(model: RBM | palate.Recommender, parts: split.Split, **more: Any) ->
 
 def test_choices_make_lists_and_expected_ratings_do_not(tweets: split.Split) -> None:
     popularity = quality(palate.Popularity(), tweets)
-    assert quality(RBM(hidden=100, epochs=40), tweets) > 1.05 * popularity
+    assert quality(RBM(hidden=100, epochs=25), tweets) > 1.05 * popularity
     assert quality(RBM(visible="softmax"), tweets) < 0.5 * popularity
 
 
