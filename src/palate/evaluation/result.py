@@ -97,6 +97,8 @@ class ModelFacts(_Part):
     peak_rss_mb: float | None = None
     """Peak memory of the model's own process under `isolate`, else None."""
     notes: list[str] = []
+    training: list[dict[str, Number]] = []
+    """What `fit` saw: figures by name, a row for each iteration or epoch."""
 
 
 class DataFacts(_Part):

@@ -112,6 +112,7 @@ def model_facts(one: Fitted, keys: Sequence[str], shared: Sequence[str] = ()) ->
         cpu_seconds=one.cpu_seconds,
         peak_rss_mb=one.peak_rss_mb,
         notes=[note for note in one.evaluation.notes if note not in shared],
+        training=[dict(row) for row in one.trace],
     )
 
 

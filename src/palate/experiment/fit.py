@@ -36,6 +36,8 @@ class Fitted:
     seconds: Seconds
     cpu_seconds: Seconds
     peak_rss_mb: float | None
+    trace: list[dict[str, float]]
+    """what `fit` saw, a row for each iteration or epoch"""
 
 
 def fit(
@@ -82,6 +84,7 @@ def _fit(
         seconds=Seconds(fit=fitted[0], recommend=wall["recommend"], evaluate=wall["evaluate"]),
         cpu_seconds=Seconds(fit=fitted[1], recommend=used["recommend"], evaluate=used["evaluate"]),
         peak_rss_mb=peak_rss_mb() if measure else None,
+        trace=model.fitted.trace,
     )
 
 

@@ -171,6 +171,8 @@ class ReportPlan(_Section):
 
     examples: Annotated[int, Field(ge=0)] = 5
     """Users whose recommendations are shown with their reasons."""
+    notes: list[str] = []
+    """Sentences that stand below the board, as published figures to compare with."""
 
 
 class Plan(_Section):

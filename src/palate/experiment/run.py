@@ -81,10 +81,11 @@ def run(
 
 
 def _run(plan: Plan, data: Dataset | None, folder: Path, isolate: bool, log: Log) -> Result:
-    notes: list[str] = []
+    notes = list(plan.report.notes)
     if data is None:
         log.step("reading the data")
-        data, notes = read(plan.data)
+        data, of_data = read(plan.data)
+        notes += of_data
     log("data", name=data.name, rows=len(data.interactions), fingerprint=data.fingerprint)
     log.step("splitting")
     parts = divide(plan, data)
@@ -101,6 +102,8 @@ def _run(plan: Plan, data: Dataset | None, folder: Path, isolate: bool, log: Log
             folder=folder / "models" / model.label,
             isolate=isolate,
         )
+        for row in one.trace:
+            log("training", label=model.label, **row)
         log(
             "model",
             label=model.label,

@@ -58,6 +58,8 @@ class RLRMCState:
     """smallest and ..."""
     highest: float
     """... largest rating of train"""
+    spread: float
+    """standard deviation of train's ratings"""
 
     def fits(self, n_items: int) -> bool:
         """Return whether the arrays are those of so many items."""
@@ -74,8 +76,9 @@ class RLRMC(Recommender):
 
     factors: Annotated[int, Span(4, 40, log=True)] = Field(16, ge=1)
     """rank of the matrix; at most the smaller side of the matrix, and less there if the default is too many"""
-    regularisation: Annotated[float, Span(0.3, 10, log=True)] = Field(1.2, ge=0, allow_inf_nan=False)
-    """strength of the penalty; 0 completes exactly"""
+    regularisation: Annotated[float, Span(0.3, 10, log=True)] = Field(1.1, ge=0, allow_inf_nan=False)
+    """strength of the penalty; 0 completes exactly. With `counts` in standard deviations of the ratings, so that it
+    means the same on 1 to 5 and on 1 to 10"""
     penalty: Literal["counts", "product"] = "counts"
     """what is punished: counts, the factors of users and items by a power of how many ratings they have; product, the
     squares of the completed matrix (the papers' penalty; needs about ten times the strength)"""
@@ -123,18 +126,17 @@ class RLRMC(Recommender):
                 f"{train.n_items:,} items: give {rank} or less."
             )
         mean = 0.0 if self.biases == "none" else float(ratings.value.mean())
-        ends = float(ratings.value.min()), float(ratings.value.max())
-        state = RLRMCState(mean, np.zeros(train.n_items), np.zeros((train.n_items, rank)), *ends)
-        problem = Problem(replace(ratings, value=ratings.value - mean), rank, self._penalty)
+        scale = float(ratings.value.min()), float(ratings.value.max()), float(ratings.value.std())
+        state = RLRMCState(mean, np.zeros(train.n_items), np.zeros((train.n_items, rank)), *scale)
+        problem = Problem(replace(ratings, value=ratings.value - mean), rank, self._penalty(state))
         state.item_factors, state.item_bias = problem.item_side(self._descend(problem, state))
         return state
 
-    @property
-    def _penalty(self) -> Penalty:
-        power = self.count_power if self.penalty == "counts" else None
-        return Penalty(
-            self.regularisation, power, self.user_damping, self.item_damping, self.biases == "both"
-        )
+    def _penalty(self, state: RLRMCState) -> Penalty:
+        strength, power = self.regularisation, None
+        if self.penalty == "counts":
+            strength, power = strength * state.spread, self.count_power
+        return Penalty(strength, power, self.user_damping, self.item_damping, self.biases == "both")
 
     def _descend(self, problem: Problem, state: RLRMCState) -> Matrix:
         """Return the items' side where the objective, or on validation rows the error, is least."""
@@ -229,7 +231,7 @@ class RLRMC(Recommender):
         """Return factors (rows, rank) and biases (rows) of users, from their ratings."""
         other = state.item_factors if self.biases != "both" else np.c_[state.item_factors, state.item_bias]
         centred = replace(ratings, value=ratings.value - state.mean)
-        return self._penalty.best_rows(centred, other, self.user_damping)
+        return self._penalty(state).best_rows(centred, other, self.user_damping)
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
         state: RLRMCState = self.fitted.state
@@ -304,7 +306,7 @@ class RLRMC(Recommender):
         factors, usual = self._user_side(state, mine)
         by_item = replace(told, value=told.value - state.mean).transposed
         other = factors if self.biases != "both" else np.c_[factors, usual]
-        found, bias = self._penalty.best_rows(by_item, other, self.item_damping)
+        found, bias = self._penalty(state).best_rows(by_item, other, self.item_damping)
         state.item_factors[~known], state.item_bias[~known] = found[~known], bias[~known]
         change.fitted.state = state
         wider = copy.copy(self)

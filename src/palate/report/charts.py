@@ -190,6 +190,32 @@ def against(lines: Sequence[Line], *, title: str, x_label: str, y_label: str) ->
     return svg(bottom + 34, title, body)
 
 
+def curves(lines: Sequence[Line], *, title: str, x_label: str, y_label: str) -> str:
+    """Draw quantities that change along x, each named at its end."""
+    drawn = [(line, [point for point in line.points if all(map(math.isfinite, point))]) for line in lines]
+    points = [point for _, some in drawn for point in some]
+    if not points:
+        return ""
+    left, top, bottom = 46.0, 20.0, 180.0
+    right = WIDTH - 10 - CHAR * max(len(line.label) for line in lines)
+    (x_low, x_high), (low, high) = ((min(some), max(some)) for some in zip(*points, strict=True))
+    x, y = Scale(x_low, x_high, left + 6, right - 6), Scale(low, high, bottom - 4, top + 4)
+    body = [y_axis(y, ticks(low, high), left, right), text(0, 10, y_label, "faint")]
+    body += [
+        x_axis(x, ticks(x_low, x_high), left, right, bottom),
+        text(right, bottom + 29, x_label, "faint", "end"),
+    ]
+    ends = []
+    for line, some in drawn:
+        if some:
+            body.append(path(f"line s{line.series}", [(x(a), y(b)) for a, b in some]))
+            ends.append((y(some[-1][1]), line))
+    ends.sort(key=lambda end: end[0])
+    for ty, (_, line) in zip(spread([end[0] for end in ends], 12, top, bottom), ends, strict=True):
+        body.append(text(right + 6, ty + 4, line.label, f"name s{line.series}"))
+    return svg(bottom + 34, title, body)
+
+
 def bars(counts: Sequence[tuple[str, int]], *, title: str, x_label: str) -> str:
     """Draw a histogram of (name of the bin, count), every bar with its count above it."""
     if not counts:

@@ -19,6 +19,7 @@ from palate.evaluation.result import Measured, ModelFacts, RatingFacts, Result, 
 from palate.report import charts, words
 from palate.report.svg import number
 from palate.report.toml import write
+from palate.report.training import training_charts
 
 _COLOURS = 6  # of models; baselines follow in three greys, random in the faintest
 _INK = 9
@@ -40,6 +41,7 @@ def render(result: Result) -> str:
             by_time=words.by_time_words(result),
             facts=_facts(result.data.description),
             toml=write(result.plan),
+            training=[Markup(svg) for svg in training_charts(result.models, series)],  # noqa: S704 - svg.py escapes
             charts={name: Markup(svg) for name, svg in _charts(result, series).items()},  # noqa: S704 - svg.py escapes
         )
     )

@@ -102,7 +102,7 @@ def horizontal(left: Matrix, right: Matrix, direction: Pair, rank: int) -> Pair:
 def exact_step(
     problem: Problem, residual: Matrix, left: Matrix, right: Matrix, direction: Pair, change: Pair
 ) -> float:
-    """Return the step t > 0 along a way down that lowers the objective most; `change` takes the residuals', see `along`."""
+    """Return the step t > 0 along a way down that lowers the objective most; `change` takes `along`'s arrays."""
     from palate.kernels import observed
 
     r = problem.ratings

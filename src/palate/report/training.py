@@ -1,0 +1,49 @@
+"""How models learned: what `fit` saw of them, one chart for each quantity.
+
+Quantities are told by name. `train_x` and `valid_x` are the same on rows that were learned from and on rows that were
+not: where they part, a model learns its rows by heart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from palate.evaluation.result import ModelFacts
+from palate.report import charts
+
+_STEPS = ("iteration", "epoch")
+_NO_CURVES = {*_STEPS, "seconds", "k", "gradient_norm"}
+
+
+def training_charts(models: Sequence[ModelFacts], series: Mapping[str, int]) -> list[str]:
+    """Return charts of what models saw while they learned; none where no model tells."""
+    told = [model for model in models if len(model.training) > 1]
+    shared: dict[str, list[charts.Line]] = {}
+    for model in told:
+        for name in model.training[0]:
+            if name not in _NO_CURVES:
+                about = name.removeprefix("train_").removeprefix("valid_")
+                kind = name.partition("_")[0] if name != about else ""
+                by = "seconds" if about == "objective" else _step(model)
+                points = [
+                    (x, y)
+                    for row in model.training
+                    if (x := row.get(by)) is not None and (y := row.get(name)) is not None
+                ]
+                label = f"{model.label} {kind}".strip()
+                line = charts.Line(label, points, series[model.label])
+                shared.setdefault(f"{about} by {by}", []).append(line)
+    drawn = []
+    for about, lines in shared.items():
+        name, _, by = about.partition(" by ")
+        title = f"{_words(name)} while learning"
+        drawn.append(charts.curves(lines, title=title, x_label=by, y_label=_words(name)))
+    return [chart for chart in drawn if chart]
+
+
+def _step(model: ModelFacts) -> str:
+    return next((name for name in _STEPS if name in model.training[0]), "seconds")
+
+
+def _words(name: str) -> str:
+    return {"rmse": "RMSE", "nll": "negative log-likelihood"}.get(name, name.replace("_", " "))

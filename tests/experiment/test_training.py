@@ -1,0 +1,74 @@
+"""What models saw while they learned reaches log, result and report; so do a plan's own sentences."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from palate.evaluation.result import ModelFacts, Result, Seconds
+from palate.experiment.run import run
+from palate.report.html import render
+from palate.report.training import training_charts
+from tests.worlds import rows
+
+PLAN = {
+    "data": {"path": "ratings.csv"},
+    "split": {"method": "random", "valid": 0.2},
+    "models": [{"name": "rlrmc"}, {"name": "mean"}],
+    "evaluate": {"metrics": ["rmse"], "bootstrap": 0, "by_time": False},
+    "report": {"notes": ["Somebody <b>published</b> 0.9."]},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    data = out / "ratings.csv"
+    rows(count=600).unique(["user", "item"], maintain_order=True).write_csv(data)
+    run(PLAN | {"data": {"path": str(data)}}, out=out / "run")
+    return out / "run"
+
+
+def test_each_iteration_stands_in_the_log_and_in_the_result(folder: Path) -> None:
+    model, mean = Result.read(folder / "result.json").models
+    assert [row["iteration"] for row in model.training] == list(range(1, len(model.training) + 1))
+    assert {"objective", "train_rmse", "valid_rmse", "gradient_norm", "seconds"} <= set(model.training[0])
+    assert mean.training == []
+    logged = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    told = [row for row in logged if row["event"] == "training"]
+    assert [row["iteration"] for row in told] == [row["iteration"] for row in model.training]
+    assert {row["label"] for row in told} == {"rlrmc"}
+
+
+def test_the_report_draws_it_and_says_the_plans_sentences(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert "How the models learned" in page
+    assert "rlrmc valid" in page
+    assert "Somebody &lt;b&gt;published&lt;/b&gt; 0.9." in page
+
+
+def test_a_report_of_models_that_tell_nothing_has_no_such_section(folder: Path) -> None:
+    result = Result.read(folder / "result.json")
+    silent = result.model_copy(
+        update={"models": [model.model_copy(update={"training": []}) for model in result.models]}
+    )
+    assert "How the models learned" not in render(silent)
+
+
+def test_a_curve_ends_where_its_figures_do() -> None:
+    spent = Seconds(fit=0, recommend=0, evaluate=0)
+    training = [{"epoch": n, "train_rmse": 1 / n, "valid_rmse": None if n == 3 else 2 / n} for n in (1, 2, 3)]
+    facts = ModelFacts(
+        name="rbm", label="rbm", params={}, metrics={}, seconds=spent, cpu_seconds=spent, training=training
+    )
+    (chart,) = training_charts([facts], {"rbm": 0})
+    assert "rbm train" in chart
+    assert "rbm valid" in chart
+    lines = [
+        part.partition("/>")[0] for part in chart.split("<") if part.startswith("path") and "line s0" in part
+    ]
+    corners = [len(re.findall(r"-?[0-9.]+[ ,]-?[0-9.]+", line)) for line in lines]
+    assert sorted(corners) == [2, 3]
