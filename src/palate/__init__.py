@@ -20,16 +20,22 @@ __version__ = "0.1.0"
 
 # Names are resolved on first use (PEP 562): `import palate` costs nothing.
 _HOMES = {
+    "Bias": "palate.models.bias",
+    "Blend": "palate.models.blend",
     "Catalogue": "palate.catalogue",
     "Dataset": "palate.datasets",
     "EASE": "palate.models.ease",
     "Histories": "palate.interactions",
     "Interactions": "palate.interactions",
+    "Mean": "palate.models.mean",
     "PalateError": "palate.errors",
     "Popularity": "palate.models.popularity",
+    "RBM": "palate.models.rbm",
+    "RLRMC": "palate.models.rlrmc",
     "Random": "palate.models.random",
     "Recommender": "palate.models.base",
     "SAR": "palate.models.sar",
+    "SVD": "palate.models.svd",
     "Split": "palate.split",
     "compare": "palate.evaluation",
     "compare_models": "palate.experiment.compare",
@@ -45,11 +51,17 @@ _MODULES = ("datasets", "errors", "evaluation", "experiment", "models", "report"
 
 __all__ = [
     "EASE",
+    "RBM",
+    "RLRMC",
     "SAR",
+    "SVD",
+    "Bias",
+    "Blend",
     "Catalogue",
     "Dataset",
     "Histories",
     "Interactions",
+    "Mean",
     "PalateError",
     "Popularity",
     "Random",
@@ -86,10 +98,16 @@ if TYPE_CHECKING:
     from palate.interactions import Histories, Interactions
     from palate.models import load_model
     from palate.models.base import Recommender
+    from palate.models.bias import Bias
+    from palate.models.blend import Blend
     from palate.models.ease import EASE
+    from palate.models.mean import Mean
     from palate.models.popularity import Popularity
     from palate.models.random import Random
+    from palate.models.rbm import RBM
+    from palate.models.rlrmc import RLRMC
     from palate.models.sar import SAR
+    from palate.models.svd import SVD
     from palate.split import Split
 
 

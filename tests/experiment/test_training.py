@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.worlds import rows
 
 from palate.evaluation.result import ModelFacts, Result, Seconds
 from palate.experiment.run import run
 from palate.report.html import render
 from palate.report.training import training_charts
-from tests.worlds import rows
 
 PLAN = {
     "data": {"path": "ratings.csv"},

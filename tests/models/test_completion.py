@@ -132,41 +132,41 @@ def test_the_gradient_is_the_direction_whose_product_with_any_other_is_the_slope
     task = problem(None, biases=biases)
     (left, right), other = pair(task), pair(task, 9, ones=0.0)
     slopes = task.gradient(task.residual(left, right), left, right)
-    gradient = quotient.to_gradient(left, right, slopes, RANK)
-    assert quotient.inner(left, right, gradient, other, RANK) == pytest.approx(
+    gradient = quotient.to_gradient(task, left, right, slopes)
+    assert quotient.inner(task, left, right, gradient, other) == pytest.approx(
         quotient.pairing(slopes, other), rel=1e-9
     )
 
 
 def test_the_metric_does_not_depend_on_which_factors_stand_for_the_point() -> None:
-    (left, right), one, other = factors(), factors(9), factors(10)
+    task, (left, right), one, other = problem(None), factors(), factors(9), factors(10)
     change = np.random.default_rng(2).normal(size=(RANK, RANK))
     back = np.linalg.inv(change)
 
     def moved(pair: Any) -> Any:
         return pair[0] @ back, pair[1] @ change.T
 
-    there = quotient.inner(*moved((left, right)), moved(one), moved(other), RANK)
-    assert there == pytest.approx(quotient.inner(left, right, one, other, RANK), rel=1e-9)
+    there = quotient.inner(task, *moved((left, right)), moved(one), moved(other))
+    assert there == pytest.approx(quotient.inner(task, left, right, one, other), rel=1e-9)
 
 
 def test_horizontal_directions_are_orthogonal_to_the_class_and_are_kept() -> None:
-    (left, right), free = factors(), factors(9)
-    flat = quotient.horizontal(left, right, free, RANK)
+    task, (left, right), free = problem(None), factors(), factors(9)
+    flat = quotient.horizontal(task, left, right, free)
     for seed in range(3):
         w = np.random.default_rng(seed).normal(size=(RANK, RANK))
         along_class = (-left @ w, right @ w.T)
-        assert quotient.inner(left, right, flat, along_class, RANK) == pytest.approx(0, abs=1e-9)
-        moved = quotient.horizontal(left, right, along_class, RANK)
+        assert quotient.inner(task, left, right, flat, along_class) == pytest.approx(0, abs=1e-9)
+        moved = quotient.horizontal(task, left, right, along_class)
         assert np.abs(moved[0]).max() < 1e-8
-    again = quotient.horizontal(left, right, flat, RANK)
-    np.testing.assert_allclose(again[0], flat[0], atol=1e-9)
+    again = quotient.horizontal(task, left, right, flat)
+    np.testing.assert_allclose(again[0], flat[0], atol=1e-8)
 
 
 def test_the_gradient_of_the_product_penalty_is_horizontal() -> None:
     task, (left, right) = problem(None), factors()
-    gradient = quotient.to_gradient(left, right, task.gradient(task.residual(left, right), left, right), RANK)
-    flat = quotient.horizontal(left, right, gradient, RANK)
+    gradient = quotient.to_gradient(task, left, right, task.gradient(task.residual(left, right), left, right))
+    flat = quotient.horizontal(task, left, right, gradient)
     np.testing.assert_allclose(flat[0], gradient[0], atol=1e-7)
     np.testing.assert_allclose(flat[1], gradient[1], atol=1e-7)
 
@@ -180,7 +180,7 @@ def test_the_exact_step_is_lower_than_its_neighbours_and_moves_the_residuals(
     left, right = pair(task)
     residual = task.residual(left, right)
     slopes = task.gradient(residual, left, right)
-    gradient = quotient.to_gradient(left, right, slopes, RANK)
+    gradient = quotient.to_gradient(task, left, right, slopes)
     down = (-gradient[0], -gradient[1])
     change = np.empty_like(residual), np.empty_like(residual)
     step = quotient.exact_step(task, residual, left, right, down, change)

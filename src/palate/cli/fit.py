@@ -25,7 +25,10 @@ def fit(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the model is saved.")],
     model: Annotated[
-        str, typer.Option("--model", "-m", metavar="NAME", help="random, popularity, sar or ease.")
+        str,
+        typer.Option(
+            "--model", "-m", metavar="NAME", help="One of those in docs/cli.md: sar, ease, rbm, ..."
+        ),
     ] = "sar",
     sets: Sets = None,
     as_json: Json = False,

@@ -39,7 +39,9 @@ class Contexts:
         places = np.flatnonzero(rows) if rows.dtype == bool else rows
         if len(places) == len(self) and (places == np.arange(len(self))).all():
             return self
-        return Contexts(self.labels.gather(places), self.users[places], self.events.select(places), self.rated)
+        return Contexts(
+            self.labels.gather(places), self.users[places], self.events.select(places), self.rated
+        )
 
 
 def signed_histories(data: Interactions) -> Histories:

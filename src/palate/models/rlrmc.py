@@ -200,12 +200,11 @@ class RLRMC(Recommender):
     def _note(
         self, iteration: int, step: Step, problem: Problem, seconds: float, error: float | None
     ) -> None:
-        squares = 2 * (step.cost - problem.penalty(step.left, step.right))
         row = {
             "iteration": iteration,
             "objective": step.cost,
             "gradient_norm": step.gradient_norm,
-            "train_rmse": float(np.sqrt(max(squares, 0.0) / max(len(problem.ratings.value), 1))),
+            "train_rmse": float(np.sqrt(step.squares / len(problem.ratings.value))),
             "seconds": seconds,
         }
         self._trace(**(row if error is None else row | {"valid_rmse": error}))

@@ -309,7 +309,9 @@ class SAR(ItemItem):
                 else (state.lowest + state.highest) / 2
             )
             weighted = events.value.astype(np.float64) @ near
-            ratings[rows] = np.divide(weighted, total, out=np.full(len(wanted), fallback), where=total > 0)[at]
+            ratings[rows] = np.divide(weighted, total, out=np.full(len(wanted), fallback), where=total > 0)[
+                at
+            ]
         return ratings
 
     def _similar_users(self, contexts: Contexts, k: int) -> tuple[Codes, Floats]:

@@ -11,13 +11,14 @@ from palate.models.completion.problem import Matrix, Problem, Step
 
 def descend(problem: Problem, left: Matrix, right: Matrix) -> Iterator[Step]:
     """Yield a step after each pair of half steps. Cost of one: ratings x rank^2 multiply-adds."""
-    cost = np.inf
+    cost, residual = np.inf, problem.residual(left, right)
     while True:
-        slopes = problem.gradient(problem.residual(left, right), left, right)
+        slopes = problem.gradient(residual, left, right)
         norm = float(np.sqrt(sum(np.sum(slope * slope) for slope in slopes)))
         left = problem.best_left(right)
         right = problem.best_right(left)
-        before, cost = cost, problem.cost(problem.residual(left, right), left, right)
-        yield Step(left, right, cost, norm)
+        residual = problem.residual(left, right)
+        before, cost = cost, problem.cost(residual, left, right)
+        yield Step(left, right, cost, float(residual @ residual), norm)
         if not cost < before:
             return

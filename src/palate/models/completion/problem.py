@@ -40,6 +40,8 @@ class Step:
     right: Matrix
     """(items, the same)"""
     cost: float
+    squares: float
+    """sum of squared errors at the observed cells"""
     gradient_norm: float
     """of the gradient before the step, in the solver's own metric"""
 
@@ -140,6 +142,26 @@ class Problem:
         counts = np.bincount(self.ratings.column, minlength=self.ratings.n_columns)
         return self.penalties.strength(self.ratings.counts), self.penalties.strength(counts)
 
+    @cached_property
+    def curvature(self) -> tuple[tuple[Matrix, Matrix], tuple[Matrix, Matrix]]:
+        """What the objective's second derivative by a row is on average, over which cells are observed.
+
+        For users and for items: `size` and `ridge`, (rows) each, of size x (the other side's gram) + ridge x I.
+        """
+        users, items = len(self.ratings), self.ratings.n_columns
+        counts = self.ratings.counts, np.bincount(self.ratings.column, minlength=items)
+        sizes = counts[0] / items, counts[1] / users
+        if self.penalties.count_power is None:
+            return tuple((size + self.penalties.regularisation, np.zeros(len(size))) for size in sizes)  # type: ignore[return-value]
+        return tuple(zip(sizes, self.strengths, strict=True))  # type: ignore[return-value]
+
+    @cached_property
+    def bias_curvature(self) -> tuple[Matrix, Matrix]:
+        """The objective's second derivative by the bias of each user and of each item, (users) and (items)."""
+        counts = np.bincount(self.ratings.column, minlength=self.ratings.n_columns).astype(np.float64)
+        of_users = self.ratings.counts.astype(np.float64) + self.penalties.user_damping
+        return of_users, counts + self.penalties.item_damping
+
     def residual(self, left: Matrix, right: Matrix) -> Matrix:
         """Return y - left_u . right_i of each rating."""
         from palate.kernels import observed
@@ -155,7 +177,21 @@ class Problem:
 
     def penalty(self, left: Matrix, right: Matrix) -> float:
         """Return what is added to half the squared error."""
-        return float(self.penalty_along(left, right, np.zeros_like(left), np.zeros_like(right))[0])
+        k, p = self.rank, self.penalties
+        factors = left[:, :k], right[:, :k]
+        if p.count_power is None:
+            total = p.regularisation * float(
+                np.sum((factors[0].T @ factors[0]) * (factors[1].T @ factors[1]))
+            )
+        else:
+            total = sum(
+                float(weight @ np.einsum("uf,uf->u", side, side))
+                for weight, side in zip(self.strengths, factors, strict=True)
+            )
+        if p.biases:
+            of_users, of_items = left[:, k], right[:, k + 1]
+            total += float(p.user_damping * of_users @ of_users + p.item_damping * of_items @ of_items)
+        return total / 2
 
     def gradient(self, residual: Matrix, left: Matrix, right: Matrix) -> tuple[Matrix, Matrix]:
         """Return the derivatives of the objective by the two matrices; 0 for the columns that are fixed at 1."""

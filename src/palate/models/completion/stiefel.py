@@ -54,7 +54,7 @@ def descend(problem: Problem, left: Matrix, right: Matrix) -> Iterator[Step]:
         else:
             return
         point, cost = there, lower
-        yield Step(*to_pair(problem, point), cost, norm)
+        yield Step(*to_pair(problem, point), cost, float(residual @ residual), norm)
         carried, old = project(point, direction), project(point, gradient)
         slopes = derivatives(problem, residual, point)
         gradient = to_gradient(point, slopes)
