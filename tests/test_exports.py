@@ -21,8 +21,8 @@ FILES = sorted(SOURCE.rglob("*.py"))
 NAMES = {
     "Bias", "Blend", "Catalogue", "Dataset", "EASE", "Histories", "Interactions", "Mean", "PalateError", "Popularity",
     "RBM", "RLRMC", "Random", "Recommender", "SAR", "SVD", "Split", "__version__", "compare", "compare_models",
-    "datasets", "describe", "errors", "evaluate", "evaluate_tables", "evaluation", "experiment", "load", "load_model", "models",
-    "report", "run", "split", "tune",
+    "datasets", "describe", "errors", "evaluate", "evaluate_tables", "evaluation", "experiment", "load", "load_model",
+    "models", "report", "run", "split", "tune",
 }  # fmt: skip
 
 
