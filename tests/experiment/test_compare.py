@@ -129,6 +129,10 @@ def test_data_decides_which_models_fit():
     rated = [row["name"] for row in which_fit("rmse", data)[0]]
     assert "sar" in rated
     assert not {"ease", "popularity", "random"} & set(rated)
+    rows = {row["name"]: row for row in which_fit("rmse", data)[0]}
+    assert rows["rbm"] == {"name": "rbm", "visible": "softmax", "orientation": "item"}
+    assert all(palate.models.registry.create(**row).can("rate") for row in rows.values())
+    assert {"name": "rbm"} in which_fit("ndcg", data)[0]  # for lists as it comes
     bare = palate.load("movietweetings-10k", value=None).interactions
     names = [row["name"] for row in which_fit("ndcg", bare)[0]]
     assert {"random", "popularity", "ease", "sar"} <= set(names)
@@ -137,6 +141,14 @@ def test_data_decides_which_models_fit():
         which_fit("rmse", data, ["ease"])
     with pytest.raises(PlanError, match="no model fits"):
         which_fit("rmse", bare)
+
+
+def test_the_machine_of_ratings_rates_and_is_tuned():
+    data = palate.load("movietweetings-10k", min_user=3, min_item=3)
+    settings = ["models.rbm.epochs=2", "models.rbm.hidden=4"]
+    study = palate.tune(data, metric="rmse", models=["rbm"], trials=2, jobs=1, settings=settings)
+    assert [trial.state for trial in study.trials] == ["done", "done"]
+    assert study.plan["models"][0]["visible"] == "softmax"
 
 
 def test_validation_is_taken_from_train_and_the_test_part_stays(tmp_path: Path):

@@ -24,6 +24,9 @@ What = Plan | Mapping[str, Any] | str | Path | Dataset | Interactions
 LISTS = ("ndcg", "precision", "recall", "coverage", "novelty")
 """What a comparison on bare data measures beside its metric."""
 
+RATES_AS: dict[str, dict[str, Any]] = {"rbm": {"visible": "softmax", "orientation": "item"}}
+"""Models that make lists as they come, as they enter a comparison of ratings on bare data."""
+
 
 @dataclass
 class Question:
@@ -85,32 +88,36 @@ def which_fit(
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
     for name in wanted if wanted is not None else registry.names():
-        reason = _unfit(name, metric, data)
+        row = {"name": name, **(RATES_AS.get(name, {}) if _of_ratings(metric) else {})}
+        reason = _unfit(row, metric, data)
         if reason and wanted is not None:
             raise PlanError(f"{name} {reason}")
         if reason:
             notes.append(f"{name} was left out: it {reason}")
         else:
-            rows.append({"name": name})
+            rows.append(row)
     if not rows:
         raise PlanError(f"no model fits: {' '.join(notes)}")
     return rows, notes
 
 
-def _unfit(name: str, metric: str, data: Interactions) -> str:
-    """Say why a model does not fit, nothing where it does."""
-    kind = registry.get(name)
-    if kind.needs_values and not data.has_values:
+def _unfit(row: dict[str, Any], metric: str, data: Interactions) -> str:
+    """Say why a model with these parameters does not fit, nothing where it does."""
+    if registry.get(row["name"]).needs_values and not data.has_values:
         return "learns from ratings, and the data has no value column."
-    if metric.partition("@")[0] in RATING and not data.has_values:
+    if _of_ratings(metric) and not data.has_values:
         return f"cannot be judged by {metric}: the data has no value column."
-    if metric.partition("@")[0] in RATING and "rate" not in kind.verbs:
-        return f"predicts no ratings, and {metric} is about them."
     try:
-        registry.create(name)
+        model = registry.create(**row)
     except PlanError:
         return "needs parameters that only a plan can give."
+    if _of_ratings(metric) and not model.can("rate"):
+        return f"predicts no ratings, and {metric} is about them."
     return ""
+
+
+def _of_ratings(metric: str) -> bool:
+    return metric.partition("@")[0] in RATING
 
 
 def _given_plan(what: What, settings: Sequence[str]) -> Plan | None:
