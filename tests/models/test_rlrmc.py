@@ -76,7 +76,8 @@ def test_the_trace_tells_each_iteration(parts: Any) -> None:
 
 def test_validation_stops_what_overfits_and_keeps_the_best(parts: Any) -> None:
     train, test = parts
-    train = train.with_columns(value=pl.col("value") + np.random.default_rng(2).normal(size=train.height))
+    noise = np.random.default_rng(2).normal(size=train.height)
+    train = train.with_columns(value=(pl.col("value") + noise).clip(0.1))
     greedy = {"factors": 12, "regularisation": 1e-4, "iterations": 300, "tolerance": 0.0}
     stopped = RLRMC(**greedy).fit(train, valid=Interactions.from_table(test))
     on = RLRMC(**greedy).fit(train)
@@ -148,13 +149,64 @@ def test_one_rating_and_a_constant_matrix_predict_that_number() -> None:
             assert found.to_list() == pytest.approx([4.0], abs=1e-6)
 
 
-def test_a_rank_above_the_smaller_side_is_refused_and_the_default_made_to_fit() -> None:
+def test_a_rank_above_the_smaller_side_is_that_side_and_is_said() -> None:
     table = {"user": [1, 1, 2, 2], "item": [1, 2, 1, 2], "value": [4.0, 1.0, 2.0, 5.0]}
-    with pytest.raises(
-        DataError, match="factors = 3 is above the smaller side of 2 users x 2 items: give 2 or less"
+    with pytest.warns(
+        PalateWarning, match="factors = 3 is above the smaller side of 2 users x 2 items; 2 are used"
     ):
-        RLRMC(factors=3).fit(table)
-    assert RLRMC().fit(table).fitted.state.item_factors.shape == (2, 2)
+        model = RLRMC(factors=3).fit(table)
+    assert model.fitted.state.item_factors.shape == (2, 2)
+    np.testing.assert_allclose(RLRMC().fit(table).score(), model.score())
+
+
+def test_ratings_below_zero_are_said_to_be_dislikes() -> None:
+    """A scale from -10 to 10 is legal elsewhere; here what is below 0 is a dislike, and must not go silently."""
+    table = low_rank(4).with_columns(value=pl.col("value") - 3)
+    below = int((table["value"] < 0).sum())
+    with pytest.warns(
+        PalateWarning, match=f"{below} of {table.height:,} ratings are below 0 and count as dislikes"
+    ):
+        RLRMC(factors=2).fit(table)
+
+
+def test_a_like_without_a_rating_counts_as_a_good_one_whatever_is_disliked() -> None:
+    table = low_rank(5).with_columns(event=pl.lit("rating"))
+    hated = table.with_columns(value=pl.lit(5.0), event=pl.lit("negative"), item=pl.col("item") + 1_000)
+    alone = RLRMC(factors=2).fit(Interactions.from_table(table))
+    beside = RLRMC(factors=2).fit(Interactions.from_table(pl.concat([table, hated])))
+    told = [table["item"].unique().to_list()[:5]]
+    np.testing.assert_allclose(
+        beside.score(histories=told, items=alone.items.ids), alone.score(histories=told), rtol=1e-3
+    )
+
+
+def test_negative_validation_rows_stop_nothing(parts: Any) -> None:
+    train, test = parts
+    hidden = test.with_columns(event=pl.lit("negative"), value=pl.lit(5.0))
+    model = RLRMC(factors=2).fit(train, valid=Interactions.from_table(hidden))
+    assert "valid_rmse" not in model.fitted.trace[0]
+
+
+def test_a_folded_in_dislike_is_no_rating(parts: Any) -> None:
+    rows = parts[0].with_columns(event=pl.lit("seen"))
+    model = RLRMC(factors=2).fit(Interactions.from_table(rows, negative_events=["hide"]))
+    hidden = {"user": list(range(30)), "item": [999] * 30, "value": [5.0] * 30, "event": ["hide"] * 30}
+    wider = model.fold_in(hidden)
+    new = wider.items.code(999)
+    assert wider.popularity[new] == 0
+    assert wider.fitted.state.item_bias[new] == 0
+
+
+@pytest.mark.parametrize("penalty", ["counts", "product"])
+def test_similar_items_do_not_hang_on_which_factors_stand_for_the_model(penalty: str, parts: Any) -> None:
+    found = []
+    for start in ("svd", "random"):
+        model = RLRMC(
+            factors=2, penalty=penalty, regularisation=0.3, start=start, iterations=2_000, tolerance=1e-14
+        ).fit(parts[0])
+        found.append(model.similar([0, 5, 9], k=6))
+    assert_frame_equal(found[0].drop("score"), found[1].drop("score"))
+    np.testing.assert_allclose(found[0]["score"], found[1]["score"], atol=1e-3)
 
 
 def test_bad_parameters_are_refused_in_words() -> None:

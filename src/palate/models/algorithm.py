@@ -82,7 +82,7 @@ class Algorithm(BaseModel):
 
     _fitted: Fitted | None = PrivateAttr(None)
     _valid: Interactions | None = PrivateAttr(None)
-    """validation rows, while `fit` runs and where it was given any"""
+    """validation rows that are no negative events, while `fit` runs and where it was given any"""
 
     def __init__(self, **params: Any) -> None:
         try:
@@ -99,6 +99,11 @@ class Algorithm(BaseModel):
     def can(self, verb: str) -> bool:
         """Return whether the model has a verb: `similar`, `similar_users`, `explain`, `rate`, `update` or `forget`."""
         return verb in self.verbs
+
+    @property
+    def rated(self) -> bool:
+        """Whether it learns from ratings, with these parameters, and not from choices alone."""
+        return self.needs_values
 
     @property
     def fitted(self) -> Fitted:
@@ -174,8 +179,10 @@ class Algorithm(BaseModel):
         if not self.can(verb):
             from palate.models import registry
 
-            able = [name for name in registry.names() if verb in registry.get(name).verbs]
-            raise NotSupported(f"{self.name} has no {verb}; {' and '.join(able)} can.")
+            others = [name for name in registry.names() if name != self.name]
+            able = [name for name in others if verb in registry.get(name).verbs]
+            here = " with these parameters" if verb in self.verbs else ""
+            raise NotSupported(f"{self.name} has no {verb}{here}; {' and '.join(able)} can.")
 
 
 def _parameter_message(model: type[Algorithm], error: ValidationError) -> str:

@@ -76,7 +76,7 @@ class Recommender(Algorithm):
             train = Interactions.from_table(train, source="train")
         if catalogue is not None:
             _check_catalogue(catalogue, train.items)
-        if self.needs_values and not train.has_values:
+        if self.rated and not train.has_values:
             raise DataError(
                 f"{self.name} learns from ratings, and train has no value column: name it, or take a model that "
                 "learns from choices alone, such as sar or ease."
@@ -85,6 +85,14 @@ class Recommender(Algorithm):
         if len(positive) == 0:
             raise DataError(
                 f"all {len(train):,} rows of train are negative events: there is nothing to like."
+            )
+        below = int((train.value < 0).sum()) if self.rated else 0
+        if below:
+            warnings.warn(
+                f"{self.name}: {below:,} of {len(train):,} ratings are below 0 and count as dislikes, which teach it "
+                "nothing. If they are ratings like the others, add a number to all, so that the scale begins at 0.",
+                PalateWarning,
+                stacklevel=2,
             )
         pairs = Pairs(*positive.pairs())
         popularity = np.bincount(pairs.items, minlength=train.n_items).astype(np.int64)
@@ -98,7 +106,9 @@ class Recommender(Algorithm):
             negative_events=train.negative_events,
             state=None,
         )
-        self._valid = valid
+        if valid is not None and (valid.has_values or not self.rated):
+            valid = valid.positive()
+            self._valid = valid if len(valid) else None
         try:
             self._fitted.state = self._fit(positive, pairs)
         except BaseException:
@@ -385,12 +395,13 @@ class Recommender(Algorithm):
             raise PlanError("give users or histories, not both.")
         if histories is not None:
             contexts = from_histories(histories, self.items, self.fitted.negative_events)
-            return self._with_values(contexts) if self.needs_values and not contexts.rated else contexts
+            return self._with_values(contexts) if self.rated and not contexts.rated else contexts
         return from_users(users, self.users, self.fitted.histories)
 
     def _with_values(self, contexts: Contexts) -> Contexts:
         """Return contexts told without ratings: a like counts as the mean of train's ratings from the median up."""
         train = self.fitted.histories.value
+        train = train[train >= 0]
         value = contexts.events.value.copy()
         value[value >= 0] = train[train >= np.median(train)].mean(dtype=np.float64)
         return replace(contexts, events=replace(contexts.events, value=value))

@@ -42,3 +42,26 @@ def best_of_all(
             kernel.top_k(block, columns, best[start:stop], items[start:stop])
             advance(stop - start)
     return items, best
+
+
+def nearest_by_cosine(
+    vectors: NDArray[np.float64], items: Codes, k: int
+) -> tuple[Codes, NDArray[np.float64]]:
+    """Return the k items whose vectors (items, size) point most nearly where those of `items` do, and the cosines.
+
+    An item is not its own neighbour, and a vector of nothing has none.
+    """
+    from palate.kernels import scores as kernel
+
+    length = np.linalg.norm(vectors, axis=1)
+    unit = vectors / np.where(length > 0, length, 1)[:, None]
+    columns = np.arange(len(vectors), dtype=np.int32)
+    found, best = np.full((len(items), k), -1, np.int32), np.full((len(items), k), -np.inf)
+    step = max(1, _CELLS // len(columns))
+    for start in range(0, len(items), step):
+        some = items[start : start + step]
+        block = unit[some] @ unit.T
+        block[block == 0] = -np.inf
+        block[np.arange(len(some)), some] = -np.inf
+        kernel.top_k(block, columns, best[start : start + step], found[start : start + step])
+    return found, best

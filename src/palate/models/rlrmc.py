@@ -35,6 +35,7 @@ from palate.models.bias import item_biases
 from palate.models.completion import als, quotient, stiefel
 from palate.models.completion.problem import Matrix, Penalty, Problem, Solver, Step
 from palate.models.contexts import Contexts
+from palate.models.dense import nearest_by_cosine
 from palate.models.mean import damped_means
 from palate.models.ratings import Ratings
 from palate.models.search import Span
@@ -66,6 +67,20 @@ class RLRMCState:
         return self.item_bias.shape == (n_items,) and self.item_factors.shape[:1] == (n_items,)
 
 
+@dataclass(frozen=True)
+class Watched:
+    """Validation rows, and what is known of their users."""
+
+    told: Ratings
+    """by user: ratings of train"""
+    place: NDArray[np.integer]
+    """(rows) which of these users"""
+    items: Codes
+    """(rows)"""
+    values: NDArray[np.float64]
+    """(rows)"""
+
+
 class RLRMC(Recommender):
     """Riemannian low-rank matrix completion: ratings by a matrix of low rank."""
 
@@ -75,7 +90,7 @@ class RLRMC(Recommender):
     state_type: ClassVar[type] = RLRMCState
 
     factors: Annotated[int, Span(4, 40, log=True)] = Field(16, ge=1)
-    """rank of the matrix; at most the smaller side of the matrix, and less there if the default is too many"""
+    """rank of the matrix; where it is above the matrix's smaller side, that side"""
     regularisation: Annotated[float, Span(0.3, 10, log=True)] = Field(1.1, ge=0, allow_inf_nan=False)
     """strength of the penalty; 0 completes exactly. With `counts` in standard deviations of the ratings, so that it
     means the same on 1 to 5 and on 1 to 10"""
@@ -121,15 +136,22 @@ class RLRMC(Recommender):
         ratings = Ratings.of_interactions(train)
         rank = min(self.factors, train.n_users, train.n_items)
         if rank < self.factors and "factors" in self.model_fields_set:
-            raise DataError(
+            warnings.warn(
                 f"rlrmc: factors = {self.factors} is above the smaller side of {train.n_users:,} users x "
-                f"{train.n_items:,} items: give {rank} or less."
+                f"{train.n_items:,} items; {rank} are used.",
+                PalateWarning,
+                stacklevel=3,
             )
         mean = 0.0 if self.biases == "none" else float(ratings.value.mean())
         scale = float(ratings.value.min()), float(ratings.value.max()), float(ratings.value.std())
         state = RLRMCState(mean, np.zeros(train.n_items), np.zeros((train.n_items, rank)), *scale)
         problem = Problem(replace(ratings, value=ratings.value - mean), rank, self._penalty(state))
-        state.item_factors, state.item_bias = problem.item_side(self._descend(problem, state))
+        right = self._descend(problem, state)
+        state.item_factors, state.item_bias = problem.item_side(right)
+        if self.penalty == "product":
+            # Any invertible change of the factors is the same model; similar items need one that stands for all.
+            _, middle, frame, *_ = stiefel.from_pair(problem.best_left(right), right, rank)
+            state.item_factors = frame * np.sqrt(np.diag(middle))
         return state
 
     def _penalty(self, state: RLRMCState) -> Penalty:
@@ -141,6 +163,7 @@ class RLRMC(Recommender):
     def _descend(self, problem: Problem, state: RLRMCState) -> Matrix:
         """Return the items' side where the objective, or on validation rows the error, is least."""
         began = time.perf_counter()
+        watched = self._watched()
         left, best = self._first(problem)
         before, least, since = np.inf, np.inf, 0
         # An overflow is told by the objective, in words.
@@ -156,7 +179,7 @@ class RLRMC(Recommender):
                     )
                     break
                 seconds = time.perf_counter() - began
-                error = self._validation_error(problem, step, state)
+                error = None if watched is None else self._error(watched, problem, step, state)
                 self._note(n, step, problem, seconds, error)
                 since = 0 if error is None or error < least else since + 1
                 if since == 0:
@@ -209,8 +232,8 @@ class RLRMC(Recommender):
         }
         self._trace(**(row if error is None else row | {"valid_rmse": error}))
 
-    def _validation_error(self, problem: Problem, step: Step, state: RLRMCState) -> float | None:
-        """Return the RMSE on the validation rows that train knows the users and items of; None without any."""
+    def _watched(self) -> Watched | None:
+        """Return the validation rows that train knows the users and items of; None without any."""
         if self._valid is None:
             return None
         user = self.users.encode(self._valid.users.ids)[self._valid.user]
@@ -218,11 +241,16 @@ class RLRMC(Recommender):
         known = (user >= 0) & (item >= 0)
         if not known.any():
             return None
+        users, place = np.unique(user[known], return_inverse=True)
+        told = Ratings.of_histories(self.fitted.histories.select(users), len(self.items))
+        return Watched(told, place, item[known], self._valid.value[known].astype(np.float64))
+
+    def _error(self, watched: Watched, problem: Problem, step: Step, state: RLRMCState) -> float:
+        """Return the RMSE on validation rows, of the users' side that follows from the items' side of a step."""
         factors, bias = problem.item_side(step.right)
         tried = replace(state, item_factors=factors, item_bias=bias)
-        contexts = Contexts(self.users.ids, np.arange(len(self.users), dtype=np.int32), self.fitted.histories)
-        found = self._predicted(tried, contexts, user[known], item[known])
-        return float(np.sqrt(np.mean((found - self._valid.value[known]) ** 2)))
+        found = self._predicted(tried, watched.told, watched.place, watched.items)
+        return float(np.sqrt(np.mean((found - watched.values) ** 2)))
 
     # --- answers --------------------------------------------------------------------------------------------
 
@@ -241,13 +269,15 @@ class RLRMC(Recommender):
         return scores
 
     def _rate(self, contexts: Contexts, place: Codes, items: Codes) -> NDArray[np.float64]:
-        return self._predicted(self.fitted.state, contexts, place, items)
+        told = Ratings.of_histories(contexts.events, len(self.items))
+        return self._predicted(self.fitted.state, told, place, items)
 
     def _predicted(
-        self, state: RLRMCState, contexts: Contexts, place: Codes, items: Codes
+        self, state: RLRMCState, told: Ratings, place: NDArray[np.integer], items: Codes
     ) -> NDArray[np.float64]:
-        factors, usual = self._user_side(state, Ratings.of_histories(contexts.events, len(state.item_bias)))
-        ratings = state.mean + usual[place] + state.item_bias[items]
+        """Return the ratings of pairs: row `place[n]` of `told` rates `items[n]`."""
+        factors, usual = self._user_side(state, told)
+        ratings: Matrix = state.mean + usual[place] + state.item_bias[items]
         for start in range(0, len(place), _PAIRS):
             some = slice(start, start + _PAIRS)
             ratings[some] += np.einsum("nf,nf->n", factors[place[some]], state.item_factors[items[some]])
@@ -255,21 +285,7 @@ class RLRMC(Recommender):
 
     def _similar(self, items: Codes, k: int) -> tuple[Codes, Floats]:
         """Rank items by the cosine of their factors."""
-        from palate.kernels import scores as kernel
-
-        factors: Matrix = self.fitted.state.item_factors
-        length = np.linalg.norm(factors, axis=1)
-        unit = factors / np.where(length > 0, length, 1)[:, None]
-        columns = np.arange(len(factors), dtype=np.int32)
-        found, best = np.full((len(items), k), -1, np.int32), np.full((len(items), k), -np.inf)
-        step = max(1, 2**24 // len(columns))
-        for start in range(0, len(items), step):
-            some = items[start : start + step]
-            block = unit[some] @ unit.T
-            block[block == 0] = -np.inf  # a vector of nothing is like nothing
-            block[np.arange(len(some)), some] = -np.inf
-            kernel.top_k(block, columns, best[start : start + step], found[start : start + step])
-        return found, best
+        return nearest_by_cosine(self.fitted.state.item_factors, items, k)
 
     # --- new items ------------------------------------------------------------------------------------------
 
@@ -279,11 +295,10 @@ class RLRMC(Recommender):
         Each new item gets the bias and the factors that fit best to its ratings, in closed form, given those of
         the users who rated it. No refit: fit again when much is new.
         """
-        events = (
-            ratings
-            if isinstance(ratings, Interactions)
-            else Interactions.from_table(ratings, source="ratings")
-        )
+        events = ratings
+        if not isinstance(events, Interactions):
+            hidden = self.fitted.negative_events
+            events = Interactions.from_table(ratings, source="ratings", negative_events=hidden)
         if not events.has_values:
             raise DataError("rlrmc: fold_in needs ratings, and these have no value column.")
         before: RLRMCState = self.fitted.state

@@ -32,6 +32,7 @@ from palate.interactions import Interactions
 from palate.models.algorithm import Floats, Pairs
 from palate.models.base import Recommender
 from palate.models.contexts import Contexts
+from palate.models.dense import nearest_by_cosine
 from palate.models.ratings import Ratings
 from palate.models.search import Span
 from palate.progress import progress
@@ -134,7 +135,7 @@ class SVD(Recommender):
         if self._valid is not None:
             user = self.users.encode(self._valid.users.ids)[self._valid.user]
             item = self.items.encode(self._valid.items.ids)[self._valid.item]
-            known = (user >= 0) & (item >= 0) & (self._valid.signed_value() >= 0)
+            known = (user >= 0) & (item >= 0)
             if known.any():
                 error = self._predicted(state, users, user[known], item[known]) - self._valid.value[known]
                 told["valid_rmse"] = float(np.sqrt(np.mean(error**2)))
@@ -176,19 +177,7 @@ class SVD(Recommender):
         return rating.clip(state.low, state.high) if self.clip else rating
 
     def _similar(self, items: Codes, k: int) -> tuple[Codes, Floats]:
-        from palate.kernels import scores as kernel
-
-        factors = self.fitted.state.means[:, 1:]
-        length = np.sqrt((factors**2).sum(axis=1, keepdims=True))
-        direction = np.divide(factors, length, out=np.zeros(factors.shape), where=length > 0)
-        found, best = np.full((len(items), k), -1, np.int32), np.full((len(items), k), -np.inf)
-        columns = np.arange(len(factors), dtype=np.int32)
-        for n, item in enumerate(items):
-            cosine = (direction @ direction[item])[None]
-            cosine[cosine == 0] = -np.inf
-            cosine[0, item] = -np.inf
-            kernel.top_k(cosine, columns, best[n : n + 1], found[n : n + 1])
-        return found, best
+        return nearest_by_cosine(self.fitted.state.means[:, 1:], items, k)
 
     def _explain(self, contexts: Contexts, item: int) -> tuple[Codes, NDArray[np.float64], float]:
         """Return each rating's term of w_i . x_u, which is linear in them; the item's own level is the baseline."""
