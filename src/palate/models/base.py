@@ -6,7 +6,6 @@ answers: who is asked for, which items may be listed, what is unknown, and table
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,14 +19,13 @@ from palate.catalogue import Catalogue
 from palate.datasets.dataset import Dataset
 from palate.errors import (
     DataError,
-    PalateWarning,
     PlanError,
     UnknownId,
     did_you_mean,
     listing,
 )
 from palate.interactions import Histories, Interactions
-from palate.models import answers, saved
+from palate.models import answers, checks, saved
 from palate.models.algorithm import Algorithm, Fitted, Floats, Pairs
 from palate.models.answers import Explanation
 from palate.models.contexts import (
@@ -75,25 +73,8 @@ class Recommender(Algorithm):
         if not isinstance(train, Interactions):
             train = Interactions.from_table(train, source="train")
         if catalogue is not None:
-            _check_catalogue(catalogue, train.items)
-        if self.rated and not train.has_values:
-            raise DataError(
-                f"{self.name} learns from ratings, and train has no value column: name it, or take a model that "
-                "learns from choices alone, such as sar or ease."
-            )
-        positive = train.positive()
-        if len(positive) == 0:
-            raise DataError(
-                f"all {len(train):,} rows of train are negative events: there is nothing to like."
-            )
-        below = int((train.value < 0).sum()) if self.rated else 0
-        if below:
-            warnings.warn(
-                f"{self.name}: {below:,} of {len(train):,} ratings are below 0 and count as dislikes, which teach it "
-                "nothing. If they are ratings like the others, add a number to all, so that the scale begins at 0.",
-                PalateWarning,
-                stacklevel=2,
-            )
+            checks.check_catalogue(catalogue, train.items)
+        positive = checks.likes(self, train)
         pairs = Pairs(*positive.pairs())
         popularity = np.bincount(pairs.items, minlength=train.n_items).astype(np.int64)
         self._fitted = Fitted(
@@ -171,7 +152,7 @@ class Recommender(Algorithm):
             user, item, score, rank (from 1); contexts in the order asked for. Ties: the smaller item id first.
 
         """
-        _check_k(k)
+        checks.check_k(k)
         if unknown not in UNKNOWN:
             hint = did_you_mean(unknown, UNKNOWN)
             raise PlanError(f"unknown = {unknown!r}: give one of {', '.join(UNKNOWN)}.{hint}")
@@ -213,7 +194,7 @@ class Recommender(Algorithm):
             items (n, k) padded with -1, and scores (n, k) padded with -inf.
 
         """
-        _check_k(k)
+        checks.check_k(k)
         if histories is not None:
             contexts = Contexts(
                 pl.Series(np.arange(len(histories))), np.full(len(histories), -1, np.int32), histories
@@ -299,7 +280,7 @@ class Recommender(Algorithm):
     def similar(self, items: Iterable[Id], k: int = 10) -> pl.DataFrame:
         """Return the k items most similar to each of `items`, not itself: item, similar, score, rank."""
         self._need("similar")
-        _check_k(k)
+        checks.check_k(k)
         codes = self._item_codes(items)
         found, scores = self._similar(codes, min(k, len(self.items)))
         return answers.lists(self.items.decode(codes), self.items, found, scores, ("item", "similar"))
@@ -307,7 +288,7 @@ class Recommender(Algorithm):
     def similar_users(self, users: Iterable[Id], k: int = 10) -> pl.DataFrame:
         """Return the k users most similar to each of `users`: user, similar, score, rank."""
         self._need("similar_users")
-        _check_k(k)
+        checks.check_k(k)
         contexts = self._contexts(users, None)
         if (contexts.users < 0).any():
             refuse(contexts, contexts.users < 0)
@@ -464,22 +445,3 @@ class Recommender(Algorithm):
         every = np.arange(len(self.items), dtype=np.int32)
         columns = every if allowed is None else every[allowed]
         return best_of_all(score, contexts, k, exclude_seen=exclude_seen, columns=columns, n_items=len(every))
-
-
-def _check_catalogue(catalogue: Catalogue, items: Vocabulary) -> None:
-    keys = catalogue.table["item"]
-    if (keys.dtype == pl.String) != items.is_text:
-        raise DataError(
-            f"the catalogue's items are {keys.dtype} ids and train's are {items.kind} ids: give the same kind in both."
-        )
-    if not (items.encode(keys) >= 0).any():
-        warnings.warn(
-            "the catalogue knows none of train's items: names and filters will find nothing.",
-            PalateWarning,
-            stacklevel=3,
-        )
-
-
-def _check_k(k: int) -> None:
-    if k < 1:
-        raise PlanError(f"k = {k}: a list has at least 1 item.")
