@@ -26,9 +26,7 @@ def fit(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the model is saved.")],
     model: Annotated[
         str,
-        typer.Option(
-            "--model", "-m", metavar="NAME", help="One of those in docs/cli.md: sar, ease, rbm, ..."
-        ),
+        typer.Option("--model", "-m", metavar="NAME", help="Such as sar, ease or rbm; docs/cli.md has all."),
     ] = "sar",
     sets: Sets = None,
     as_json: Json = False,
