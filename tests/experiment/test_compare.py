@@ -92,6 +92,22 @@ def test_a_stopped_comparison_goes_on_from_its_trials(
     assert again.spread == contest.spread
 
 
+def test_a_comparison_that_starts_drops_the_former_one(
+    compared: tuple[Contest, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    _, folder = compared
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("comparison.json", "compare.html"):
+        (tmp_path / name).write_text("of yesterday")
+    monkeypatch.setattr(comparing, "run", stop)
+    with pytest.raises(KeyboardInterrupt):
+        compare_models(plan(folder), trials=1, splits=1, jobs=1, out=tmp_path)
+    assert not [*tmp_path.glob("compar*")]
+
+
 def test_a_split_that_draws_nothing_varies_the_models_seeds_alone(compared: tuple[Contest, Path]):
     _, folder = compared
     test = folder / "test.csv"

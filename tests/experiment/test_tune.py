@@ -7,6 +7,7 @@ import shutil
 import sys
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pydantic import model_validator
 import palate
 from palate.errors import DataError, MissingExtra, PalateError, PlanError
 from palate.evaluation.study import Study
-from palate.experiment.bench import Bench
+from palate.experiment.bench import Bench, Outcome, Task
 from palate.experiment.journal import Journal
 from palate.experiment.plan import Plan
 from palate.experiment.tune import tune
@@ -153,6 +154,64 @@ def test_another_question_in_the_same_folder_is_refused(world: Path, tmp_path: P
     assert run(plan(world), out=tmp_path, trials=1, metric="recall", fresh=True).metric == "recall@3"
 
 
+def test_what_failed_for_want_of_memory_is_run_again(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: list[Any]
+):
+    value, asked = Bench._value, plan(world, models=[{"name": "popularity"}])
+
+    def full(*_: object) -> float:
+        raise MemoryError("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bench, "_value", lambda self, model, *more: (full if model.half_life_days else value)(
+            self, model, *more
+        ))  # fmt: skip
+        failed = run(asked, out=tmp_path)
+    assert [trial.state for trial in failed.trials] == ["done", *["failed"] * 4]
+    assert all(trial.transient == (trial.state == "failed") for trial in failed.trials)
+    counted.clear()
+    assert found(run(asked, out=tmp_path)) == found(run(asked))
+    assert len(counted) == 4 + 5
+    counted.clear()
+    run(asked, out=tmp_path)
+    assert not counted
+
+
+def test_a_model_that_refuses_is_not_asked_again(world: Path, tmp_path: Path, counted: list[Any]):
+    data = {"path": str(world.parent / "ratings.csv"), "value": "rating", "time": False}
+    bad = {"name": "popularity", "label": "bad", "half_life_days": 3.0}
+    asked = plan(world, data=data, models=[{"name": "popularity"}, bad])
+    run(asked, out=tmp_path)
+    counted.clear()
+    run(asked, out=tmp_path)
+    assert not counted
+
+
+def test_trials_of_another_version_are_not_taken_for_ones_of_this(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    run(plan(world), out=tmp_path, trials=1)
+    monkeypatch.setattr("palate.experiment.tune.__version__", "0.0.1")
+    with pytest.raises(PlanError, match=r"another question \(palate: .*here 0\.0\.1\).*--fresh"):
+        run(plan(world), out=tmp_path, trials=1)
+
+
+def test_fresh_leaves_nothing_of_the_former_study(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    run(plan(world), out=tmp_path, trials=1)
+    monkeypatch.setattr(Bench, "measure", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(plan(world), out=tmp_path, trials=1, fresh=True)
+    assert [path.name for path in tmp_path.iterdir() if path != world and path.suffix != ".csv"] == [
+        "trials.jsonl"
+    ]
+    assert not (tmp_path / "trials.csv").exists()
+
+
 def test_two_studies_do_not_write_into_one_folder(tmp_path: Path):
     first = Journal(tmp_path, {})
     with pytest.raises(DataError, match="another process is tuning there now"):
@@ -230,6 +289,46 @@ def test_a_trial_that_falls_behind_the_median_is_stopped(world: Path):
     assert all(len(trial.trace) == 1 for trial in pruned)  # at once, at its first step
     assert max(trial.params["level"] for trial in pruned) < max(trial.params["level"] for trial in done)
     assert all("median" in trial.note for trial in pruned)
+
+
+@pytest.mark.usefixtures("slow")
+def test_what_the_seconds_stopped_is_run_again(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: list[Any]
+):
+    asked, measure = plan(world, models=[{"name": "slow"}]), Bench.measure
+
+    def hurried(bench: Bench, task: Task) -> Outcome:
+        return measure(bench, replace(task, seconds=1e-9 if task.model.params else None))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bench, "measure", hurried)
+        late = run(asked, trials=5, out=tmp_path)
+    assert [trial.state for trial in late.trials] == ["done", *["pruned"] * 4]
+    assert all("seconds ran out" in trial.note for trial in late.trials[1:])
+    counted.clear()
+    assert found(run(asked, trials=5, out=tmp_path)) == found(run(asked, trials=5))
+    assert len(counted) == 4 + 5
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_the_trials_of_a_round_share_the_seconds_that_are_left(
+    world: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
+):
+    shares: list[float | None] = []
+
+    def submit(_: Workers, task: Any) -> Future[Outcome]:
+        """Spend all that is allowed."""
+        shares.append(task.seconds)
+        spent = 1.0 if task.seconds is None else task.seconds
+        done: Future[Outcome] = Future()
+        done.set_result(Outcome("done", task.model.params.get("l2", 0.0), spent, spent, []))
+        return done
+
+    monkeypatch.setattr(Workers, "submit", submit)
+    study = run(plan(world, models=[{"name": "ease"}]), trials=20, seconds=9.0, jobs=jobs)
+    assert shares[0] is None
+    assert shares[1:] == pytest.approx([2.0] * 4)
+    assert sum(trial.cpu_seconds for trial in study.trials) == pytest.approx(9.0)
 
 
 def test_a_model_that_fails_is_noted_and_the_others_are_tuned(world: Path):

@@ -43,6 +43,8 @@ class Trial(_Part):
     trace: list[tuple[int, float]] = []
     """(step, value) on the validation part while it was fitted, for models that tell"""
     note: str = ""
+    transient: bool = False
+    """whether it hung on circumstance (memory or seconds ran out): a study that goes on runs it again"""
 
 
 class Study(_Part):

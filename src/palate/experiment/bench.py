@@ -47,6 +47,8 @@ class Outcome:
     cpu_seconds: float
     trace: list[tuple[int, float]]
     note: str = ""
+    transient: bool = False
+    """whether it hung on circumstance: memory, or seconds"""
 
 
 @dataclass
@@ -80,16 +82,23 @@ class Bench:
         clock, cpu = time.perf_counter(), time.process_time()
 
         def outcome(
-            state: Literal["done", "pruned", "failed"], value: float | None, note: str = ""
+            state: Literal["done", "pruned", "failed"],
+            value: float | None,
+            note: str = "",
+            *,
+            transient: bool = False,
         ) -> Outcome:
             spent = time.perf_counter() - clock, time.process_time() - cpu
-            return Outcome(state, value, *spent, watch.trace, note)
+            return Outcome(state, value, *spent, watch.trace, note, transient)
 
         try:
             value = self._value(watch.over(plan.create()), parts, how, task.on)
         except _Stopped as stopped:
-            return outcome("pruned", watch.trace[-1][1] if watch.trace else None, str(stopped))
-        except (PalateError, MemoryError, np.linalg.LinAlgError, FloatingPointError) as error:
+            last = watch.trace[-1][1] if watch.trace else None
+            return outcome("pruned", last, str(stopped), transient=isinstance(stopped, _Late))
+        except MemoryError as error:
+            return outcome("failed", None, str(error) or "the memory did not suffice.", transient=True)
+        except (PalateError, np.linalg.LinAlgError, FloatingPointError) as error:
             return outcome("failed", None, str(error) or type(error).__name__)
         if not np.isfinite(value):
             return outcome("failed", None, f"{self.metric} is {value}.")
@@ -193,6 +202,10 @@ class _Stopped(Exception):
     pass
 
 
+class _Late(_Stopped):
+    pass
+
+
 class _Watch:
     """Listens to a model's trace, and stops it where it falls behind or its time is up."""
 
@@ -217,7 +230,7 @@ class _Watch:
         self._step += 1
         late = self.task.seconds is not None and time.process_time() - self._start > self.task.seconds
         if late:
-            raise _Stopped("its seconds ran out while it was fitted.")
+            raise _Late("its seconds ran out while it was fitted.")
         value = numbers.get(self.name)
         if value is None or not np.isfinite(value):
             return

@@ -34,6 +34,8 @@ from palate.report.tuning import render_contest
 TRIALS = 12
 SECONDS = 20.0
 SPLITS = 3
+FILES = ("compare.html", "comparison.json")
+"""What a finished comparison leaves beside its study and its run, in the order of writing."""
 
 
 def compare_models(
@@ -63,7 +65,7 @@ def compare_models(
         metric: ranks the models; the plan's first metric by default (nDCG for bare data; `rmse` compares ratings).
         k: cut-off of the metric.
         trials: of each model, at most.
-        seconds: CPU seconds of each model's trials; None: no limit. The model as given always runs.
+        seconds: about so many CPU seconds for each model's trials; None: no limit. The model as given always runs.
         splits: the tuned models are tested on so many splits, each with another seed; 1: on the plan's alone.
         jobs: processes; by default one for each core, at most four.
         seed: of the search.
@@ -86,7 +88,16 @@ def compare_models(
     asked = question(what, models=models, metric=metric, k=k, settings=settings, reading=reading)
     folder = Path(out) if out is not None else None
     with Workers(Bench(asked.plan, asked.data), jobs) as workers:
-        study = search(asked, workers, budget, seed=seed, folder=folder, fresh=fresh, progress=progress)
+        study = search(
+            asked,
+            workers,
+            budget,
+            seed=seed,
+            folder=folder,
+            fresh=fresh,
+            outdated=FILES,
+            progress=progress,
+        )
         plan, notes = _tested(study)
         if folder is not None:
             write_study(study, folder)
@@ -106,10 +117,7 @@ def compare_models(
     )
     contest = contest.model_copy(update={"advice": advice(contest)})
     if folder is not None:
-        for name, content in (
-            ("compare.html", render_contest(contest)),
-            ("comparison.json", contest.to_json()),
-        ):
+        for name, content in zip(FILES, (render_contest(contest), contest.to_json()), strict=True):
             with whole(folder / name) as file:
                 file.write_text(content, encoding="utf-8")
     return contest

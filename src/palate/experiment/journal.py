@@ -1,5 +1,6 @@
 """`trials.jsonl`: what each trial gave, written as soon as it is known, so that a stopped study goes on.
 
+A trial that ended for want of memory or seconds is written, and not found again: its next run may end otherwise.
 The first line says what was asked (data, split, evaluation); a study of something else in the same folder is refused.
 Only one process writes, whole lines at a time; a last line that was torn by a full disk or a kill is dropped.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -29,8 +31,17 @@ FORMAT = 1
 class Journal:
     """Trials by what they fitted: a model's name with all its parameters."""
 
-    def __init__(self, folder: Path | None, question: dict[str, Any], *, fresh: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        question: dict[str, Any],
+        *,
+        fresh: bool = False,
+        outdated: Sequence[str] = (),
+    ) -> None:
         """Open the journal of a folder, or make it; without a folder nothing is kept.
+
+        `fresh` drops the trials that are there; files named in `outdated` go too, once the folder is this study's.
 
         Raises PlanError where the folder holds a study of another `question`, DataError where it cannot be used.
         """
@@ -42,6 +53,8 @@ class Journal:
             return
         try:
             self._open(folder, {"trials": FORMAT, **plain(question)}, fresh)
+            for name in outdated:
+                (folder / name).unlink(missing_ok=True)
         except OSError as error:
             self.close()
             raise DataError(
@@ -68,7 +81,8 @@ class Journal:
 
     def add(self, name: str, params: dict[str, Any], trial: Trial) -> None:
         """Keep a trial; it is on the disk when this returns."""
-        self._known[key(name, params)] = trial
+        if not trial.transient:
+            self._known[key(name, params)] = trial
         if self._file is not None:
             self._write({"key": key(name, params), **trial.model_dump(mode="json")})
 
@@ -92,8 +106,10 @@ class Journal:
                 row = json.loads(line)
                 if number == 1:
                     _check(row, question, path)
-                else:
-                    self._known[row.pop("key")] = Trial.model_validate(row)
+                    continue
+                trial = Trial.model_validate(row)
+                if not trial.transient:
+                    self._known[row["key"]] = trial
             except (ValueError, KeyError, ValidationError, AttributeError):
                 raise DataError(
                     f"{path}: line {number} is not what `palate tune` writes. Take it out, or start anew: --fresh."

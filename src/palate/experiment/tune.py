@@ -8,7 +8,7 @@ validation. The test part is split off first and not looked at.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,9 @@ from palate.progress import progress as bar
 
 Told = Callable[[str], None]
 
+FILES = ("trials.csv", "best.toml", "tune.html", "study.json")
+"""What a finished study leaves beside its journal, in the order of writing."""
+
 
 def tune(
     what: What,
@@ -43,6 +46,7 @@ def tune(
     out: str | Path | None = None,
     fresh: bool = False,
     settings: Sequence[str] = (),
+    reading: Mapping[str, Any] | None = None,
     progress: Told | None = None,
 ) -> Study:
     """Find good parameters of each model, on the validation part alone.
@@ -53,8 +57,8 @@ def tune(
         metric: what is made better; the plan's first metric by default (nDCG for bare data).
         k: cut-off of the metric.
         trials: of each model, at most.
-        seconds: CPU seconds of each model's trials; no trial starts that would likely end later. The model as given
-            always runs.
+        seconds: about so many CPU seconds for each model's trials; no trial starts that would likely end later, and
+            one that tells its steps is stopped when its share is spent. The model as given always runs.
         jobs: processes; by default one for each core, at most four. The trials are the same for any number, as long as
             no seconds run out.
         seed: of the search.
@@ -62,6 +66,7 @@ def tune(
             stopped there goes on. None: nothing is kept.
         fresh: drop a study that is there.
         settings: `section.key=value`, applied to the plan.
+        reading: how a file is read, as `palate.load` takes it.
         progress: told what is being done, in words.
 
     Returns: the study; `palate.run(study.plan)` tests the best of each model.
@@ -73,7 +78,7 @@ def tune(
     """
     need_optuna()
     budget = Budget(trials, seconds)
-    asked = question(what, models=models, metric=metric, k=k, settings=settings)
+    asked = question(what, models=models, metric=metric, k=k, settings=settings, reading=reading)
     folder = Path(out) if out is not None else None
     with Workers(Bench(asked.plan, asked.data), jobs) as workers:
         study = search(asked, workers, budget, seed=seed, folder=folder, fresh=fresh, progress=progress)
@@ -94,16 +99,21 @@ def search(
     seed: int,
     folder: Path | None,
     fresh: bool = False,
+    outdated: Sequence[str] = (),
     progress: Told | None = None,
 ) -> Study:
-    """Run the searches of all models of a question, side by side, and return their study."""
+    """Run the searches of all models of a question, side by side, and return their study.
+
+    Files of the folder that are `outdated` go when they begin; with `fresh`, those of the former study too.
+    """
     bench = workers.bench
     lower = bench.metric.partition("@")[0] in LOWER_IS_BETTER
     timed = asked.data.interactions.time is not None
     searches = [
         Search(model, budget=budget, seed=seed, lower=lower, timed=timed) for model in asked.plan.models
     ]
-    journal = Journal(folder, identity(bench), fresh=fresh)
+    gone = (*outdated, *(FILES if fresh else ()))
+    journal = Journal(folder, identity(bench), fresh=fresh, outdated=gone)
     if progress is not None:
         here = f", going on from the {journal.found} trials that are here" if journal.found else ""
         progress(f"tuning {_many(len(searches), 'model')}{here}")
@@ -116,10 +126,11 @@ def search(
 
 
 def identity(bench: Bench) -> dict[str, Any]:
-    """Return what makes trials comparable: the data, the split, and how is measured."""
+    """Return what makes trials comparable: the version of Palate, the data, the split, and how is measured."""
     plan = bench.plan.resolved()
     how = plan["evaluate"]
     return {
+        "palate": __version__,
         "data": bench.data.fingerprint,
         "split": plan["split"],
         "metric": bench.metric,
@@ -133,12 +144,8 @@ def write(study: Study, folder: Path) -> None:
     """Write `study.json`, `trials.csv`, `best.toml` and `tune.html`, each whole or not at all."""
     from palate.report import toml, tuning
 
-    for name, content in (
-        ("trials.csv", study.table().write_csv()),
-        ("best.toml", toml.write(study.plan)),
-        ("tune.html", tuning.render(study)),
-        ("study.json", study.to_json()),
-    ):
+    contents = (study.table().write_csv(), toml.write(study.plan), tuning.render(study), study.to_json())
+    for name, content in zip(FILES, contents, strict=True):
         with whole(folder / name) as file:
             file.write_text(content, encoding="utf-8")
 
@@ -164,6 +171,16 @@ class _Round:
             return False
         self.search.told(trials)
         return True
+
+    def share(self) -> float | None:
+        """Return the CPU seconds of the next trial: what is left, divided among those that have not ended."""
+        left = self.search.seconds_left()
+        if left is None:
+            return None
+        spent = sum(trial.cpu_seconds for trial in self.trials if trial is not None)
+        waiting = [params for params, trial in zip(self.sets, self.trials, strict=True) if trial is None]
+        each = [place for place, params in enumerate(waiting) if params not in waiting[:place]]
+        return max(left - spent, 0.0) / len(each)
 
 
 def _work(
@@ -215,7 +232,7 @@ def _task(one: _Round, place: int) -> Task:
     return Task(
         search.plan if given else with_params(search.plan, one.sets[place]),
         thresholds={} if given else search.thresholds(),
-        seconds=None if given else search.seconds_left(),
+        seconds=None if given else one.share(),
     )
 
 
@@ -230,6 +247,7 @@ def _trial(one: _Round, place: int, outcome: Outcome) -> Trial:
         cpu_seconds=outcome.cpu_seconds,
         trace=outcome.trace,
         note=outcome.note,
+        transient=outcome.transient,
     )
 
 
