@@ -36,6 +36,17 @@ def test_tune_gives_json_to_programs(palate: Palate, tmp_path: Path):
     assert json.loads((tmp_path / "study.json").read_text()) == study
 
 
+def test_tune_reads_a_file_as_compare_does(palate: Palate, tmp_path: Path):
+    table = tmp_path / "ratings.csv"
+    rows = [f"u{user},i{item},{user % 5}" for user in range(12) for item in range(12) if (user + item) % 3]
+    table.write_text("who,what,stars\n" + "\n".join(rows) + "\n")
+    columns = ["--user", "who", "--item", "what", "--value", "stars"]
+    words = ["tune", table, *columns, "--k", "3", *SMALL, "--out", tmp_path / "out", "--json"]
+    study = palate(*words).json
+    assert study["metric"] == "ndcg@3"
+    assert study["plan"]["data"]["user"] == "who"
+
+
 def test_compare_gives_a_board_a_sentence_and_json(palate: Palate, tmp_path: Path):
     words = ["compare", *DATA, *SMALL, "--splits", "2", "--out", tmp_path]
     answer = palate(*words)
@@ -57,6 +68,7 @@ def test_compare_gives_a_board_a_sentence_and_json(palate: Palate, tmp_path: Pat
         (["tune", "quickstrat"], "Did you mean 'quickstart'"),
         (["tune", "quickstart", "--models", "sra"], "Did you mean 'sar'"),
         (["compare", "quickstart", "--user", "u"], "--user says how a file is read"),
+        (["tune", "quickstart", "--user", "u"], "--user says how a file is read"),
         (["compare", "retail", "--metric", "rmse", "--value", "none"], "no model fits"),
         (["compare", "retail", "--models", "ease", "--metric", "rmse"], "ease predicts no ratings"),
         (["tune", "quickstart", "--set", "evaluate.kk=3"], "no key 'kk'"),

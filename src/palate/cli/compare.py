@@ -42,7 +42,7 @@ def compare(
     seconds: Annotated[
         float,
         typer.Option(
-            "--seconds", metavar="S", min=0.001, help="CPU seconds of each model's trials, at most."
+            "--seconds", metavar="S", min=0.001, help="About so many CPU seconds for each model's trials."
         ),
     ] = 20.0,
     splits: Annotated[

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from palate.cli.endings import say
-from palate.cli.options import Fresh, Jobs, Json, Metric, Models, PlanSets, Quiet
+from palate.cli.options import Fresh, Jobs, Json, Metric, Models, PlanSets, Quiet, reads_data
 from palate.cli.show import Figure, print_table
 from palate.cli.style import faint, is_terminal, program
 
@@ -22,9 +22,11 @@ EXAMPLES = """
 palate tune quickstart
 palate tune my-plan.toml --trials 40 --jobs 2 --out runs/tuned
 palate tune my-plan.toml --models sar,ease --seconds 60 --set evaluate.metrics=recall
+palate tune ratings.csv --value stars --models bias,svd --metric rmse
 """
 
 
+@reads_data
 def tune(
     plan: Annotated[
         str,
@@ -33,6 +35,12 @@ def tune(
     *,
     models: Models = None,
     metric: Metric = None,
+    k: Annotated[
+        int | None,
+        typer.Option(
+            "--k", "-k", metavar="N", min=1, help="Length of the lists  [default: the plan's, or 10]"
+        ),
+    ] = None,
     trials: Annotated[
         int,
         typer.Option(
@@ -45,7 +53,7 @@ def tune(
             "--seconds",
             metavar="S",
             min=0.001,
-            help="CPU seconds of each model's trials  [default: no limit]",
+            help="About so many CPU seconds for each model's trials  [default: no limit]",
         ),
     ] = None,
     jobs: Jobs = None,
@@ -58,6 +66,7 @@ def tune(
     fresh: Fresh = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    reading: dict[str, Any],
 ) -> None:
     """Tune the models of a plan on its validation part: the same budget for each, the test part unseen.
 
@@ -74,6 +83,7 @@ def tune(
             plan,
             models=listed(models),
             metric=metric,
+            k=k,
             trials=trials,
             seconds=seconds,
             jobs=jobs,
@@ -81,6 +91,7 @@ def tune(
             out=folder,
             fresh=fresh,
             settings=sets or [],
+            reading=reading,
             progress=None if quiet else step,
         )
     if as_json:
