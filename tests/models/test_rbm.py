@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import palate
 from palate import Interactions, split
 from palate.errors import DataError, NotSupported, PalateWarning, PlanError
 from palate.models.rbm import RBM, machine, training
+from palate.models.rbm.cells import Scale
 from tests.worlds import rows, world
 
 QUICK = {"hidden": 8, "epochs": 8, "batch": 8}
@@ -73,25 +75,38 @@ def test_k_grows_by_the_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [row["k"] for row in model.fitted.trace] == [1, 1, 3, 3, 5, 5]
 
 
-def test_persistent_chains_go_on_where_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    starts: list[np.ndarray] = []
-    ends: list[np.ndarray] = []
-    learn = training._learn
+@pytest.mark.parametrize(("visible", "kind"), [("bernoulli", machine.Seen), ("softmax", machine.Rated)])
+def test_persistent_chains_go_on_where_they_were(
+    visible: str, kind: type[machine.Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected: list[tuple[np.ndarray, np.ndarray]] = []
+    begun: list[np.ndarray] = []
+    learn, rebuild = training._learn, kind.rebuild
 
-    def watched(
-        machine_: Any, gradient: Any, cells: Any, schedule: Any, epoch: int, chains: Any, *rest: Any
-    ) -> None:
-        starts.append(chains.copy())
-        learn(machine_, gradient, cells, schedule, epoch, chains, *rest)
-        ends.append(chains.copy())
+    def watched(*args: Any) -> None:
+        *_, chains, started, places, rng = args
+        if len(chains):  # states that no gradient would leave: only a chain that is used begins there
+            chains[:] = rng.random(chains.shape) < 0.5
+        expected.append((chains[places], started[places]) if len(chains) else (chains.copy(), started.copy()))
+        learn(*args)
+
+    def counted(self: Any, cells: Any, hidden: Any, rng: Any) -> Any:
+        begun.append(hidden.copy())
+        return rebuild(self, cells, hidden, rng)
 
     monkeypatch.setattr(training, "_learn", watched)
-    RBM(hidden=4, epochs=3, batch=10, persistent=True).fit(world())
-    assert all(np.array_equal(end, start) for end, start in zip(ends, starts[1:], strict=False))
-    assert any(end.any() for end in ends)
-    starts.clear()
-    RBM(hidden=4, epochs=3, batch=10).fit(world())
-    assert all(start.shape == (0, 4) for start in starts)
+    monkeypatch.setattr(kind, "rebuild", counted)
+    how = {"visible": visible, "hidden": 12, "epochs": 3, "batch": 10, "keep_prob": 1.0}
+    RBM(persistent=True, **how).fit(world())
+    assert len(begun) == len(expected)
+    for state, (chain, going) in zip(begun, expected, strict=True):
+        assert np.array_equal(state[going], chain[going])
+    cases = sum(len(going) for _, going in expected)
+    new = 10 if visible == "bernoulli" else 25  # a chain for each place in a batch, or for each case
+    assert sum(going.sum() for _, going in expected) == cases - new
+    expected.clear()
+    RBM(**how).fit(world())
+    assert all(chain.shape == (0, 12) for chain, _ in expected)
 
 
 @every_kind
@@ -133,9 +148,21 @@ def test_watching_validation_rows_changes_nothing_and_is_told(visible: str) -> N
         -1
     ]
     error = "nll" if visible == "bernoulli" else "rmse"
-    assert {f"train_{error}", f"valid_{error}", "free_energy", "k", "seconds"} <= set(last)
+    energy = "rated_free_energy" if visible == "joint" else "free_energy"
+    assert {f"train_{error}", f"valid_{error}", energy, "k", "seconds"} <= set(last)
     if visible in ("softmax", "multinomial"):
         assert last["valid_rmse"] == pytest.approx(rmse(told, parts.valid), rel=1e-5)
+
+
+def test_the_two_machines_of_a_joint_model_tell_by_names_of_their_own() -> None:
+    parts = split.random(Interactions.from_table(tastes()), ratio=0.9, valid=0.2)
+    trace = RBM(visible="joint", **QUICK).fit(parts.train, valid=parts.valid).fitted.trace
+    seen, rated = trace[:8], trace[8:]
+    assert [row["epoch"] for row in seen] == list(range(1, 9))
+    assert [row["epoch"] for row in rated] == list(range(1, 41))
+    of_both = {"epoch", "k", "seconds"}
+    assert all(set(row) - of_both == {"seen_free_energy", "train_nll", "valid_nll"} for row in seen)
+    assert all(set(row) - of_both == {"rated_free_energy", "train_rmse", "valid_rmse"} for row in rated)
 
 
 def test_learning_rebuilds_train_ever_better() -> None:
@@ -189,6 +216,26 @@ def test_ratings_off_the_told_scale_are_counted_and_refused() -> None:
     table = {"user": [1, 1, 2, 2], "item": [1, 2, 1, 2], "value": [1.0, 7.0, 2.0, 7.0]}
     with pytest.raises(DataError, match=r"2 of 4 ratings are off the scale 1.0, 2.0, 3.0 \(7.0\)"):
         RBM(visible="softmax", scale=(1, 2, 3)).fit(Interactions.from_table(table))
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf"), 1e39])
+def test_a_scale_with_a_number_that_is_not_finite_is_refused(wrong: float) -> None:
+    with pytest.raises(PlanError, match=rf"a scale with {re.escape(str(wrong))}: .*1 to 256 finite numbers"):
+        RBM(visible="softmax", scale=(1.0, wrong, 5.0))
+
+
+def test_a_scale_without_ratings_is_refused() -> None:
+    with pytest.raises(PlanError, match=r"a scale of 0 distinct ratings: .*1 to 256 finite numbers"):
+        RBM(visible="softmax", scale=())
+
+
+def test_a_told_scale_has_as_many_levels_as_a_byte_holds_and_no_more() -> None:
+    data = Interactions.from_table(tastes().with_columns(value=pl.col("value") + 250))
+    model = RBM(visible="multinomial", scale=tuple(range(256)), hidden=4, epochs=2).fit(data)
+    assert model.rate(data)["rating"].min() > 200
+    with pytest.raises(PlanError, match=r"a scale of 257 distinct ratings: .*1 to 256 finite numbers"):
+        RBM(visible="multinomial", scale=tuple(range(257)))
+    assert len(Scale.told((*range(256), 255)).values) == 256
 
 
 def test_values_that_are_no_scale_are_refused() -> None:
@@ -254,7 +301,7 @@ def test_what_a_kind_cannot_do_is_said() -> None:
 
 def test_rating_kinds_need_ratings_and_bernoulli_does_not() -> None:
     data = Interactions.from_table(rows().select("user", "item"))
-    with pytest.raises(DataError, match=r"no value column.*bernoulli"):
+    with pytest.raises(DataError, match="no value column"):
         RBM(visible="softmax").fit(data)
     assert RBM(**QUICK).fit(data).recommend(k=1).height > 0
 

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import DataError, PalateWarning, listing
+from palate.errors import DataError, PalateWarning, PlanError, listing
 from palate.interactions import Histories, Interactions
 from palate.models.algorithm import Floats, Pairs
 from palate.models.ratings import Ratings
 from palate.vocabulary import Codes
 
 Levels = NDArray[np.uint8]
-_MOST_LEVELS = 101  # 0 to 100 is a scale; more distinct values are a measurement
+_MOST_FOUND = 101  # 0 to 100 is a scale; more distinct values are a measurement
+_MOST_TOLD = 256  # levels that a byte holds
 
 
 @dataclass(frozen=True)
@@ -61,25 +62,39 @@ class Scale:
     values: Floats
 
     @classmethod
+    def told(cls, values: tuple[float, ...]) -> Scale:
+        """Return the scale of these ratings. Raises PlanError where they are none."""
+        with np.errstate(over="ignore"):  # beyond float32 is not finite, which is refused
+            given = np.asarray(values, np.float32)
+        scale, strange = np.unique(given).astype(np.float64), np.asarray(values)[~np.isfinite(given)]
+        if 1 <= len(scale) <= _MOST_TOLD and not len(strange):
+            return cls(scale)
+        what = f"with {listing(strange)}" if len(strange) else f"of {len(scale):,} distinct ratings"
+        raise PlanError(
+            f"rbm: a scale {what}: give all ratings there are as 1 to {_MOST_TOLD} finite numbers, such as "
+            "[1, 2, 3, 4, 5], or leave scale out to take it from train."
+        )
+
+    @classmethod
     def of(cls, train: NDArray[np.float32], told: tuple[float, ...] | None) -> Scale:
         """Return the scale that was told, or the values in train. Raises DataError where they do not fit."""
         found = np.unique(train).astype(np.float64)
         if told is None:
-            if len(found) > _MOST_LEVELS:
+            if len(found) > _MOST_FOUND:
                 raise DataError(
                     f"rbm: train has {len(found):,} distinct values, {listing(found, limit=3)}: no scale of ratings. "
                     'Round them, or take visible = "bernoulli", which needs no ratings.'
                 )
             return cls(found)
-        scale = np.unique(np.asarray(told, np.float32)).astype(np.float64)
-        strange = found[~np.isin(found, scale)]
+        scale = cls.told(told)
+        strange = found[~np.isin(found, scale.values)]
         if len(strange):
             rows = int(np.isin(train, strange.astype(np.float32)).sum())
             raise DataError(
-                f"rbm: {rows:,} of {len(train):,} ratings are off the scale {listing(scale, limit=12)} "
+                f"rbm: {rows:,} of {len(train):,} ratings are off the scale {listing(scale.values, limit=12)} "
                 f"({listing(strange)}): mend them, or leave scale out to take it from train."
             )
-        return cls(scale)
+        return scale
 
     def levels(self, value: NDArray[np.floating]) -> Levels:
         """Return the level nearest to each value; between two, the lower."""

@@ -1,6 +1,7 @@
 """What is watched while a machine learns: free energy, and how well it rebuilds train and foretells validation rows.
 
-    free_energy   mean of some train cases; not normalised, so what tells is where its course changes
+    free_energy   mean of some train cases; not normalised, so what tells is where its course changes; a joint
+                  model notes seen_free_energy of one machine, then rated_free_energy of the other
     train_nll     - log P(chosen), mean over choices of train that are the machine's own input; a seen machine
     train_rmse    of the expected rating against the rating that was part of the input; a rating machine
     valid_nll, valid_rmse   the same for validation rows, which are no input: where these turn, training is too long
@@ -37,6 +38,8 @@ class Curves:
     """case, unit and value of validation rows"""
     schedule: Schedule
     note: Callable[..., None]
+    free_energy: str
+    """the name of that figure: it is no quantity that two machines share"""
     begun: float = field(default_factory=perf_counter)
 
     def __post_init__(self) -> None:
@@ -55,7 +58,7 @@ class Curves:
         name = "rmse" if isinstance(machine, Rated) else "nll"
         case, unit, level = self._rebuilt
         numbers = {
-            "free_energy": float(machine.free_energy(self._sample).mean()),
+            self.free_energy: float(machine.free_energy(self._sample).mean()),
             f"train_{name}": self._error(machine, self._sample, case, unit, machine.values[level]),
         }
         if self.valid is not None:

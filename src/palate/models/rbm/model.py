@@ -25,7 +25,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from palate.errors import DataError, PlanError
+from palate.errors import PlanError
 from palate.interactions import Interactions
 from palate.models.algorithm import Floats, Pairs
 from palate.models.base import Recommender
@@ -143,7 +143,7 @@ class RBM(Recommender):
     persistent: bool = False
     """go on with the chains of earlier batches instead of starting at the data"""
     scale: tuple[float, ...] | None = None
-    """all ratings there are, gaps welcome; None: the values in train"""
+    """all ratings there are, gaps welcome, 256 at most; None: the values in train"""
     seed: int = Field(42, ge=0)
     """of weights, order of cases, and draws"""
 
@@ -162,15 +162,18 @@ class RBM(Recommender):
             raise PlanError(
                 f"rbm: {wrong} is of ratings, and visible = 'bernoulli' has none: take softmax, or leave it out."
             )
+        if self.scale is not None:
+            Scale.told(self.scale)
 
     def can(self, verb: str) -> bool:
         """Return whether this one has a verb: bernoulli does not rate, and only users as cases can be explained."""
         if verb == "rate":
-            return self._rates
+            return self.rated
         return super().can(verb) and not (verb == "explain" and self.orientation == "item")
 
     @property
-    def _rates(self) -> bool:
+    def rated(self) -> bool:
+        """Whether it learns from ratings: all but bernoulli do."""
         return self.visible != "bernoulli"
 
     # --- learning -----------------------------------------------------------------------------------------------
@@ -185,12 +188,7 @@ class RBM(Recommender):
             learned |= {
                 f"seen_{name}": arrays[name] for name in ("weight", "bias", "hidden_bias", "features")
             }
-        if self._rates:
-            if not train.has_values:
-                raise DataError(
-                    f"rbm: visible = {self.visible!r} learns from ratings, and train has no value column: name it, or "
-                    "take visible = 'bernoulli', which learns from choices alone."
-                )
+        if self.rated:
             scale = Scale.of(train.value, self.scale)
             cells = data.rated(train, len(pairs.items), scale)
             how = self._of_ratings()
@@ -221,7 +219,10 @@ class RBM(Recommender):
             seed=how.seed,
         )
         valid = rows_of(self._valid, self.users, self.items, by_item=by_item)
-        machine = train(machine, cells, schedule, Curves(cells, valid, schedule, self._trace))
+        free_energy = "free_energy"
+        if self.visible == "joint":  # two machines tell in turn
+            free_energy = "rated_free_energy" if kind is Rated else "seen_free_energy"
+        machine = train(machine, cells, schedule, Curves(cells, valid, schedule, self._trace, free_energy))
         return part_of(machine, cells, by_item=by_item, keep_prob=how.keep_prob, n_items=n_items)
 
     # --- scoring ------------------------------------------------------------------------------------------------
@@ -303,9 +304,3 @@ class RBM(Recommender):
         if rated is not None:
             table["rating"] = pl.Series(rated.draw_ratings(contexts, place.astype(np.int32), code, rng))
         return pl.DataFrame(table)
-
-    # --- what was told --------------------------------------------------------------------------------------------
-
-    def _contexts(self, users: Iterable[Id] | None, histories: HistoriesLike | object | None) -> Contexts:
-        contexts = super()._contexts(users, histories)
-        return self._with_values(contexts) if self._rates and not contexts.rated else contexts
