@@ -14,6 +14,7 @@ from palate.models.blend import Blend
 from palate.models.ease import EASE
 from palate.models.mean import Mean
 from palate.models.popularity import Popularity
+from palate.models.rbm import RBM
 from palate.models.svd import SVD
 from palate.split import random as random_split
 from palate.split import stratified
@@ -69,6 +70,24 @@ def test_a_score_that_speaks_against_the_choices_gets_no_weight():
     found = logit.weights(scores, chosen, free)
     assert found[1] == 0
     assert found[0] > 0.5
+
+
+def test_of_equal_scores_that_speak_against_the_choices_one_stays():
+    scores = np.random.default_rng(0).normal(size=(1, 50, 10))
+    free, least = np.ones((50, 10), bool), np.arange(10) == scores[0].argmin(axis=1)[:, None]
+    one, other = logit.weights(scores[[0, 0]], least, free)
+    assert sorted([one, other]) == [0, *logit.weights(scores, least, free)]
+
+
+def test_a_weighted_blend_of_one_model_twice_is_that_model_even_where_validation_rows_speak_against_it():
+    user, item = np.nonzero(np.arange(12)[:, None] >= np.arange(12))
+    train = palate.Interactions.from_table({"user": user, "item": item})
+    valid = palate.Interactions.from_table(
+        {"user": np.arange(11), "item": np.full(11, 11)}
+    )  # the least popular
+    blend = Blend(models=[{"name": "popularity"}] * 2, fusion="weights").fit(train, valid=valid)
+    alone = Popularity().fit(train)
+    assert blend.recommend(k=3).select("user", "item").equals(alone.recommend(k=3).select("user", "item"))
 
 
 def test_weights_are_at_the_top_of_the_likelihood():
@@ -133,6 +152,21 @@ def test_a_history_told_without_ratings_counts_as_liked_for_those_who_need_ratin
     np.testing.assert_array_equal(
         np.argsort(-blend.score(histories=[history])), np.argsort(-alone.score(histories=[history]))
     )
+
+
+@pytest.mark.parametrize("visible", ["softmax", "multinomial", "joint"])
+def test_likes_told_without_ratings_are_no_worst_ratings_to_an_rbm_in_a_blend(visible: str):
+    train = tastes(5)
+    how = {"visible": visible, "hidden": 8, "epochs": 4, "batch": 16}
+    alone = RBM(**how).fit(train)
+    blend = Blend(models=[{"name": "rbm", **how}]).fit(train)
+    histories = [train.items.ids[:4].to_list()]
+    np.testing.assert_array_equal(
+        np.argsort(-blend.score(histories=histories)), np.argsort(-alone.score(histories=histories))
+    )
+    pairs = {"user": [0, 0], "item": train.items.ids[4:6]}
+    said = alone.rate(pairs, histories=histories)["rating"]
+    np.testing.assert_allclose(blend.rate(pairs, histories=histories)["rating"], said)
 
 
 def test_a_saved_blend_of_rating_models_answers_the_same(tmp_path):

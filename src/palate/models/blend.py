@@ -222,8 +222,8 @@ def _parts(state: Any) -> dict[str, Any]:
 
 
 def _told(member: Recommender, contexts: Contexts) -> Contexts:
-    """Return contexts as the model takes them: ratings where it needs some."""
-    return member._with_values(contexts) if member.needs_values and not contexts.rated else contexts
+    """Return contexts as the model takes them: with ratings where it learns from ratings."""
+    return member._with_values(contexts) if member.rated and not contexts.rated else contexts
 
 
 def _scores(member: Recommender, contexts: Contexts) -> Floats:

@@ -32,7 +32,7 @@ def weights(
             whole = np.zeros(len(scores))
             whole[kept] = np.abs(found) if len(kept) == 1 else found
             return whole
-        kept = kept[found > found.min()]  # the worst of those that speak against what was chosen
+        kept = np.delete(kept, found.argmin())  # the worst alone: beside an equal one, it speaks for both
 
 
 def _newton(scores: NDArray[np.floating], chosen: NDArray[np.bool_], free: NDArray[np.bool_]) -> Floats:
