@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 from tests.worlds import rows
 
+from palate import Interactions, split
 from palate.evaluation.result import ModelFacts, Result, Seconds
+from palate.experiment.bench import Task, _Watch
+from palate.experiment.plan import ModelPlan
 from palate.experiment.run import run
+from palate.models.rbm import RBM
 from palate.report.html import render
 from palate.report.training import training_charts
 
@@ -72,3 +76,30 @@ def test_a_curve_ends_where_its_figures_do() -> None:
     ]
     corners = [len(re.findall(r"-?[0-9.]+[ ,]-?[0-9.]+", line)) for line in lines]
     assert sorted(corners) == [2, 3]
+
+
+def test_each_machine_of_a_joint_rbm_has_its_curves() -> None:
+    parts = split.random(Interactions.from_table(rows(count=600)), ratio=0.9, valid=0.2)
+    how = {"visible": "joint", "hidden": 4, "epochs": 5}
+    training = RBM(**how).fit(parts.train, valid=parts.valid).fitted.trace
+    spent = Seconds(fit=0, recommend=0, evaluate=0)
+    facts = ModelFacts(
+        name="rbm", label="rbm", params=how, metrics={}, seconds=spent, cpu_seconds=spent, training=training
+    )
+    charts = training_charts([facts], {"rbm": 0})
+    for title in ("Seen free energy", "Rated free energy", "Negative log-likelihood", "RMSE"):
+        (chart,) = [one for one in charts if f"{title} while learning".lower() in one.lower()]
+        for d in re.findall(r'<path class="line[^"]*" d="([^"]*)"', chart):
+            x = [float(number) for number in re.findall(r"[ML](-?[0-9.]+)", d)]
+            assert len(x) == (40 if title in ("Rated free energy", "RMSE") else 5)
+            assert x == sorted(x)  # no line runs back
+
+
+@pytest.mark.parametrize(("metric", "epochs"), [("rmse", 40), ("nll", 5)])
+def test_tuning_hears_the_validation_rows_of_either_machine_of_a_joint_rbm(metric: str, epochs: int) -> None:
+    parts = split.random(Interactions.from_table(rows(count=600)), ratio=0.9, valid=0.2)
+    watch = _Watch(Task(ModelPlan(name="rbm", label="rbm")), metric)
+    model = watch.over(RBM(visible="joint", hidden=4, epochs=5)).fit(parts.train, valid=parts.valid)
+    heard = [row[f"valid_{metric}"] for row in model.fitted.trace if f"valid_{metric}" in row]
+    assert [value for _, value in watch.trace] == heard
+    assert len(heard) == epochs

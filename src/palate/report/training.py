@@ -1,7 +1,8 @@
 """How models learned: what `fit` saw of them, one chart for each quantity.
 
 Quantities are told by name. `train_x` and `valid_x` are the same on rows that were learned from and on rows that were
-not: where they part, a model learns its rows by heart.
+not: where they part, a model learns its rows by heart. A model of two parts tells of them in turn, by names of their
+own: each line runs over the rows that have its figure.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def training_charts(models: Sequence[ModelFacts], series: Mapping[str, int]) -> 
     told = [model for model in models if len(model.training) > 1]
     shared: dict[str, list[charts.Line]] = {}
     for model in told:
-        for name in model.training[0]:
+        for name in dict.fromkeys(name for row in model.training for name in row):
             if name not in _NO_CURVES:
                 about = name.removeprefix("train_").removeprefix("valid_")
                 kind = name.partition("_")[0] if name != about else ""
