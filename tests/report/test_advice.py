@@ -6,7 +6,9 @@ import math
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from palate.evaluation.contest import Contest, Spread
 from palate.evaluation.result import Difference, Measured, ModelFacts, Result, Seconds
@@ -30,6 +32,8 @@ def contest(
     *,
     luck: float = 0.005,
     metric: str = "ndcg@10",
+    redrawn: bool = True,
+    tested: bool = True,
 ) -> Contest:
     """A comparison of these figures; differences below `luck` are not significant."""
     models = [
@@ -62,12 +66,18 @@ def contest(
         palate="0",
         study=study,
         result=result.model_copy(
-            update={"primary": metric, "models": models, "comparisons": comparisons, "by_time": None}
+            update={
+                "primary": metric,
+                "models": models,
+                "comparisons": comparisons if tested else [],
+                "by_time": None,
+            }
         ),
         spread=[
             Spread(label=label, values=[value, *others]) for label, (value, _, others, _) in world.items()
         ],
         varied="Other seeds.",
+        redrawn=redrawn,
         seconds=1.0,
     )
 
@@ -82,20 +92,86 @@ def test_a_model_that_is_a_little_worse_for_a_fraction_is_named(result: Result):
     assert said[1] == "sar is a little worse (0.370 against 0.400 nDCG@10) and 90 times cheaper than rbm."
 
 
-def test_the_best_is_best_only_where_it_is_ahead_in_every_split(result: Result):
+def test_the_best_is_best_where_the_users_tell_it_apart(result: Result):
     clear = WORLD | {"ease": (0.38, 1.0, (0.38, 0.38), 0.38)}
     assert (
         advice(contest(result, clear))[0]
         == "rbm is best, ahead of ease by more than luck, and in all 3 splits."
     )
     behind_once = WORLD | {"ease": (0.38, 8.0, (0.42, 0.38), 0.38)}
-    assert "ease" in contest(result, behind_once).equal()
-    assert advice(contest(result, behind_once))[0].startswith("rbm leads, but ease is within the noise")
+    assert "ease" not in contest(result, behind_once).equal()
+    assert (
+        advice(contest(result, behind_once))[0]
+        == "rbm is best, ahead of ease by more than luck, and in 2 of 3 splits."
+    )
     dear = WORLD | {"ease": (0.398, 27.0, (0.409, 0.406), 0.388)}
     assert (
         advice(contest(result, dear))[0]
         == "rbm leads; ease is within the noise, at 3.0 times the cost or more."
     )
+
+
+def over_splits(leads: list[float]) -> dict[str, tuple[float, float, tuple[float, ...], float]]:
+    """Two models on as many splits, the first ahead by so much in each."""
+    first, *others = leads
+    return {
+        "rbm": (0.4 + first, 1.0, tuple(0.4 + lead for lead in others), 0.4),
+        "ease": (0.4, 1.0, (0.4,) * len(others), 0.39),
+    }
+
+
+def test_who_loses_nineteen_splits_of_twenty_is_not_within_the_noise(result: Result):
+    leads = [0.02 + 0.002 * (place % 3) for place in range(19)] + [-0.001]
+    found = contest(result, over_splits(leads))
+    assert found.ahead("rbm", "ease") == (19, 20)
+    assert found.equal() == set()
+    assert advice(found)[0] == "rbm is best, ahead of ease by more than luck, and in 19 of 20 splits."
+    assert "resampled t test" in render_contest(found)
+
+
+def test_a_lead_in_every_split_that_their_spread_explains_is_within_the_noise(result: Result):
+    leads = [0.01, 0.05, 0.001, 0.04, 0.002]
+    found = contest(result, over_splits(leads), luck=0.0)
+    assert found.ahead("rbm", "ease") == (5, 5)
+    assert found.result.as_good_as_best() == set()  # the users alone would have it
+    assert found.equal() == {"ease"}
+    assert contest(result, over_splits(leads[:4]), luck=0.0).equal() == set()  # too few splits to go by
+    assert contest(result, over_splits(leads), luck=0.0, redrawn=False).equal() == set()  # other seeds alone
+
+
+def test_who_leads_on_one_split_and_trails_on_the_others_is_not_best(result: Result):
+    found = contest(result, over_splits([0.01, *[-0.02] * 9]), luck=0.0)
+    assert found.ranking()[0].label == "rbm"
+    assert found.chances() == {"ease": 1.0}
+
+
+def test_chances_over_splits_are_those_of_the_formula_corrected_by_holm(result: Result):
+    world = {
+        "a": (0.50, 1.0, (0.52, 0.51, 0.53, 0.50), 0.5),
+        "b": (0.48, 1.0, (0.51, 0.48, 0.51, 0.48), 0.5),
+        "c": (0.47, 1.0, (0.52, 0.50, 0.50, 0.46), 0.5),
+    }
+    ratio = result.split.test / result.split.train
+    p = {}
+    for label in "bc":
+        leads = np.array([world["a"][0], *world["a"][2]]) - np.array([world[label][0], *world[label][2]])
+        t = leads.mean() / math.sqrt((1 / 5 + ratio) * leads.var(ddof=1))
+        p[label] = 2 * stats.t.sf(t, 4)
+    low, high = sorted(p, key=lambda label: p[label])
+    expected = {low: 2 * p[low], high: max(2 * p[low], p[high])}
+    assert contest(result, world).chances() == pytest.approx(expected)
+
+
+def test_a_metric_without_a_test_is_not_said_to_be_more_than_luck(result: Result):
+    found = contest(result, metric="coverage@10", tested=False)
+    assert advice(found)[0] == "rbm is best, ahead of ease in 2 of 3 splits; the difference is not tested."
+    alone = {label: (*facts[:2], (), facts[3]) for label, facts in WORLD.items()}
+    said = advice(contest(result, alone, metric="coverage@10", tested=False))
+    assert said[0] == "rbm is best, ahead of ease; the difference is not tested."
+    other = WORLD | {"ease": (0.398, 1.0, (0.409, 0.406), 0.5)}
+    said = advice(contest(result, other, metric="coverage@10", tested=False))
+    chose = next(one for one in said if one.startswith("Validation"))
+    assert chose.endswith("behind rbm by 0.002 coverage@10 on the test; the difference is not tested.")
 
 
 def test_one_model_alone_is_compared_with_nothing(result: Result):
@@ -123,6 +199,14 @@ def test_a_baseline_that_nobody_beats_is_a_warning(result: Result):
     assert any(
         "No model is better than popularity by more than luck" in one for one in advice(contest(result, near))
     )
+
+
+def test_a_baseline_of_ratings_is_not_said_to_know_no_user(result: Result):
+    errors = {"bias": (0.85, 0.1, (0.86, 0.85), 0.86), "svd": (0.91, 2.0, (0.91, 0.92), 0.92)}
+    said = advice(contest(result, errors, metric="rmse"))
+    assert "No model beats bias, which knows no tastes: there is little here to personalise." in said
+    flat = WORLD | {"popularity": (0.5, 0.02, (0.5, 0.5), 0.5)}
+    assert any("popularity, which knows no single user" in one for one in advice(contest(result, flat)))
 
 
 def test_lower_is_better_for_errors(result: Result):

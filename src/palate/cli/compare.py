@@ -137,9 +137,7 @@ def _show(contest: Contest) -> None:
     print_table(headers, (cells(n, model.label) for n, model in enumerate(contest.ranking(), start=1)))
     print()
     if equal:
-        print(
-            "≈ within the noise of the best: by the paired test (Holm, 5 %), or the best is not ahead in every split."
-        )
+        print(f"≈ within the noise of the best, by {contest.test}.")
     print("◆ on the Pareto front: no model is both better and cheaper (CPU seconds to fit and to recommend).")
     print(contest.varied)
     for line in [*said[1:], *contest.notes]:

@@ -5,13 +5,20 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from palate.evaluation.resampled import resampled_t
 from palate.evaluation.result import Difference, ModelFacts, Number, Result
+from palate.evaluation.significance import holm
 from palate.evaluation.study import Study, deviation, read_part
 
 LEAST = 0.01
 """CPU seconds below which clocks say nothing."""
+LEVEL = 0.05
+"""Of the tests that say who is within the noise."""
+SPLITS = 5
+"""Splits from which the test over splits decides; fewer tell too little of their spread."""
 WORTH = 1.5
 """Times cheaper from which a difference of cost is worth a word; below it, clocks differ as much."""
 
@@ -54,6 +61,8 @@ class Contest(_Part):
     """the same models on other splits"""
     varied: str
     """what is another in each split, in words"""
+    redrawn: bool = False
+    """whether the splits were drawn anew; else they are one, and the models' seeds alone vary"""
     seconds: float
     """wall seconds of it all"""
     notes: list[str] = []
@@ -87,22 +96,42 @@ class Contest(_Part):
 
     def ahead(self, a: str, b: str) -> tuple[int, int]:
         """Return in how many splits `a` is better than `b`, of how many that both have."""
-        pairs = zip(self.values(a).values, self.values(b).values, strict=False)
-        known = [(one, other) for one, other in pairs if one is not None and other is not None]
-        return sum((one < other) if self.study.lower else (one > other) for one, other in known), len(known)
+        leads = self._leads(a, b)
+        return sum(lead > 0 for lead in leads), len(leads)
+
+    @property
+    def by_splits(self) -> bool:
+        """Whether the splits decide who is within the noise: they were drawn anew, and are `SPLITS` or more."""
+        best, *others = (model.label for model in self.ranking())
+        return self.redrawn and all(len(self._leads(best, label)) >= SPLITS for label in others)
+
+    @property
+    def test(self) -> str:
+        """The test that says who is within the noise, in words."""
+        if self.by_splits:
+            return "the corrected resampled t test over the splits (Nadeau and Bengio 2003; Holm, 5 %)"
+        return "the paired test over users (Holm, 5 %)"
+
+    def chances(self) -> dict[str, float | None]:
+        """Return how likely the best's lead over each other model is by chance alone, corrected (Holm).
+
+        By the splits where they decide, and then 1 where the best does not lead on average; else by the users of the
+        run's own split, and None where the metric has no test.
+        """
+        best, *others = (model.label for model in self.ranking())
+        if not self.by_splits:
+            pairs = {label: self.result.comparison(best, label) for label in others}
+            return {label: pair.p_holm if pair is not None else None for label, pair in pairs.items()}
+        leads = [self._leads(best, label) for label in others]
+        ratio = self._ratio()
+        chance = [resampled_t(lead, ratio) if statistics.fmean(lead) > 0 else 1.0 for lead in leads]
+        return dict(zip(others, holm(np.array(chance)).tolist(), strict=True))
 
     def equal(self) -> set[str]:
-        """Return the labels within the noise of the best.
-
-        The corrected test over users does not tell them apart, or the best is not ahead in every split.
-        """
-        best, *others = self.ranking()
-        alike = self.result.as_good_as_best()
-        for model in others:
-            wins, splits = self.ahead(best.label, model.label)
-            if wins < splits:
-                alike.add(model.label)
-        return alike
+        """Return the labels within the noise of the best: `test` does not tell them apart."""
+        if not self.by_splits:
+            return self.result.as_good_as_best()
+        return {label for label, p in self.chances().items() if p is not None and p >= LEVEL}
 
     def cost(self, label: str) -> float:
         """Return a model's CPU seconds to fit and to recommend to every test user; below `LEAST` counts as that."""
@@ -127,6 +156,17 @@ class Contest(_Part):
             return None
         times = self.cost(best) / self.cost(alike[0])
         return (alike[0], times) if times >= WORTH else None
+
+    def _leads(self, a: str, b: str) -> list[float]:
+        """Return by how much `a` is better than `b` in each split that both have."""
+        sign = -1.0 if self.study.lower else 1.0
+        pairs = zip(self.values(a).values, self.values(b).values, strict=False)
+        return [sign * (one - other) for one, other in pairs if one is not None and other is not None]
+
+    def _ratio(self) -> float:
+        """Return the rows of test over the rows that the tested models were fitted on."""
+        rows, refit = self.result.split, self.result.plan.get("evaluate", {}).get("refit", False)
+        return rows.test / max(rows.train + (rows.valid if refit else 0), 1)
 
     def __str__(self) -> str:
         equal, front = self.equal(), self.front()

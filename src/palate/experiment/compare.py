@@ -112,6 +112,7 @@ def compare_models(
         result=result,
         spread=spread,
         varied=_varied(plan, shifts),
+        redrawn=draws(plan.split.method),
         seconds=time.perf_counter() - began,
         notes=[*study.notes, *notes],
     )

@@ -42,8 +42,10 @@ def _first(contest: Contest) -> str:
             return f"{best} leads; {_and(equal)} {_is(equal)} within the noise, at {cost}."
         return f"{best} leads, but {_and(equal)} {_is(equal)} within the noise: take the one that suits you."
     wins, splits = contest.ahead(best, others[0])
-    every = f", and in all {splits} splits" if splits > 1 and wins == splits else ""
-    return f"{best} is best, ahead of {others[0]} by more than luck{every}."
+    where = f"in {'all' if wins == splits else f'{wins} of'} {splits} splits" if splits > 1 else ""
+    if contest.chances()[others[0]] is None:
+        return f"{best} is best, ahead of {others[0]}{where and f' {where}'}; the difference is not tested."
+    return f"{best} is best, ahead of {others[0]} by more than luck{where and f', and {where}'}."
 
 
 def _bargain(contest: Contest) -> str:
@@ -66,12 +68,11 @@ def _bargain(contest: Contest) -> str:
 
 
 def _baseline(contest: Contest) -> str:
-    """Warn where the best model may be no better than one that knows nothing of the single user."""
+    """Warn where the best model may be no better than one that knows nobody's taste."""
     best = contest.ranking()[0]
     if best.name in BASELINES:
-        return (
-            f"No model beats {best.label}, which knows no single user: there is little here to personalise."
-        )
+        knows = BASELINES[best.name]
+        return f"No model beats {best.label}, which knows {knows}: there is little here to personalise."
     baselines = [model.label for model in contest.ranking() if model.name in BASELINES]
     if baselines and baselines[0] in contest.equal():
         return (
@@ -87,13 +88,14 @@ def _chosen(contest: Contest) -> str:
         return ""
     if chosen == best:
         return f"Validation chose {chosen} too."
-    regret = contest.regret()
-    lost = (
-        "" if regret is None else f" by {number(abs(regret.difference or 0.0))} {metric_name(contest.metric)}"
-    )
+    lost = abs(_value(contest.result.model(best), contest) - _value(contest.result.model(chosen), contest))
+    behind = f"behind {best} by {number(lost)} {metric_name(contest.metric)} on the test"
+    said = f"Validation chose {chosen}, which is {behind}"
     if chosen in contest.equal():
-        return f"Validation chose {chosen}, which is behind {best}{lost} on the test, within the noise."
-    return f"Validation chose {chosen}, which is behind {best}{lost} on the test: more than noise. Trust the test less."
+        return f"{said}, within the noise."
+    if contest.chances()[chosen] is None:
+        return f"{said}; the difference is not tested."
+    return f"{said}: more than noise. Trust the test less."
 
 
 def _gain(contest: Contest) -> str:

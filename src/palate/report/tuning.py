@@ -70,6 +70,7 @@ def render_contest(contest: Contest) -> str:
         series=series,
         front=front,
         equal=contest.equal(),
+        chances=contest.chances(),
         said=advice(contest),
         cheapest=min(contest.cost(model.label) for model in contest.ranking()),
         words=words,

@@ -5,8 +5,13 @@ from __future__ import annotations
 from palate.evaluation.result import LOWER_IS_BETTER, Difference, Result, metric_name
 from palate.report.svg import number
 
-BASELINES = frozenset({"random", "popularity", "mean", "bias"})
-"""Models that know nothing of the single user; a model that does not beat them has learnt nothing."""
+BASELINES = {
+    "random": "no single user",
+    "popularity": "no single user",
+    "mean": "no tastes",
+    "bias": "no tastes",
+}
+"""Models that know nobody's taste, and what they know; a model that does not beat them has learnt nothing of it."""
 
 
 def headline(result: Result) -> str:
