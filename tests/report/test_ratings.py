@@ -107,6 +107,7 @@ def test_a_page_warns_that_a_good_rmse_is_not_a_good_list(with_ratings: Result):
     assert said in page
     assert 'id="ratings"' in page
     assert page.count("<title>RMSE by ratings of the") == 2
+    assert f"RMSE is over {N:,} rated test rows, the lists are those of the test users" in page
     assert "Mean rating against mean prediction" in page
     assert Result.model_validate_json(with_ratings.to_json()) == with_ratings
 
