@@ -40,6 +40,7 @@ BENCHMARKS = {
     "rbm-lists": Benchmark("rbm/lists.py", data=("ml-100k",)),
     "rbm-ratings": Benchmark("rbm/ratings.py", data=("ml-100k", "ml-1m")),
     "rbm-speed": Benchmark("rbm/speed.py", data=("ml-100k",)),
+    "rlrmc-geometry": Benchmark("rlrmc/geometry.py", data=("ml-1m",)),
     "sar-parity": Benchmark("sar/parity.py", data=("ml-100k",), peers=("reco",)),
     "sar-speed-1m": Benchmark("sar/speed_1m.py", data=("ml-1m",), peers=("reco", "implicit")),
     "sar-scale-20m": Benchmark("sar/scale_20m.py"),

@@ -22,6 +22,7 @@ SCRIPTS = [
     "sar/scale_20m.py",
     "kernels/limits.py",
     "ratings/board.py",
+    "rlrmc/geometry.py",
     "rbm/lists.py",
     "rbm/ratings.py",
     "rbm/speed.py",
