@@ -57,7 +57,7 @@ $(VENV)/.python:
 $(VENV)/.palate: pyproject.toml constraints.txt | $(VENV)/.python
 	@echo "Installing Palate into $(VENV) (once; about 0.6 GB with its libraries) ..."
 	@$(PIP) -c constraints.txt hatchling
-	@$(PIP) -c constraints.txt --no-build-isolation -e .
+	@$(PIP) -c constraints.txt --no-build-isolation -e '.[tune]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.palate

@@ -213,7 +213,7 @@ class Conformance:
         with pytest.raises(NotFitted):
             model.recommend()
 
-    @pytest.mark.filterwarnings("ignore:.*ratings are below 0:palate.errors.PalateWarning")
+    @pytest.mark.filterwarnings("ignore:.*ratings :palate.errors.PalateWarning")
     @pytest.mark.parametrize("told", ["value", "event"])
     def test_negative_events_are_seen_but_are_no_likes(self, told: str) -> None:
         liked = rows().with_columns(event=pl.lit("view"))
@@ -424,7 +424,7 @@ class Conformance:
         assert_frame_equal(one.recommend(), self.make().fit(data).recommend())
         assert other.catalogue is names
 
-    @pytest.mark.filterwarnings("ignore:.*ratings are below 0:palate.errors.PalateWarning")
+    @pytest.mark.filterwarnings("ignore:.*ratings :palate.errors.PalateWarning")
     def test_a_dislike_alone_says_nothing_of_likes(self) -> None:
         table = {"user": [1, 1, 2, 2, 3], "item": [1, 2, 1, 2, 3], "value": [1.0, 1.0, 1.0, 1.0, -1.0]}
         table["time"] = [1, 1, 1, 1, 1]
@@ -435,6 +435,7 @@ class Conformance:
             assert fitted.recommend(users=[3], unknown="popular")["item"].to_list() == [1, 2]
         assert 3 not in fitted.recommend(users=[3], unknown="popular")["item"].to_list()
 
+    @pytest.mark.filterwarnings("ignore:.*ratings :palate.errors.PalateWarning")
     def test_event_types_named_negative_stay_so(self) -> None:
         table = {"user": [1, 1, 2], "item": [1, 2, 2], "event": ["buy", "hide", "buy"], "time": [1, 2, 3]}
         fitted = self.make().fit(self.table(table, negative_events=["hide"]))

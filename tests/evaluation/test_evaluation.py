@@ -4,6 +4,7 @@ import numpy as np
 import plain_metrics
 import polars as pl
 import pytest
+from tests.worlds import world
 
 from palate import Interactions, split
 from palate.errors import NotSupported, PlanError, SplitError
@@ -341,3 +342,16 @@ def test_negative_events_are_no_ratings(parts):
     without = evaluate(model, parts, metrics=["rmse", "mae"], bootstrap=0)
     for key in ("rmse", "mae"):
         assert with_them.estimates[key].mean == pytest.approx(without.estimates[key].mean)
+
+
+def test_lists_and_ratings_may_be_judged_over_different_users() -> None:
+    """Who rated nothing as high as `relevant_from` has ratings, and no list to judge."""
+    parts = split.random(world(), seed=1)
+    model = create("bias").fit(parts.train)
+    found = evaluate(model, parts, metrics=["rmse", "ndcg"], relevant_from=5.0, bootstrap=50)
+    alone = [
+        evaluate(model, parts, metrics=[name], relevant_from=5.0, bootstrap=50) for name in ("rmse", "ndcg")
+    ]
+    for key, one in zip(("rmse", "ndcg@10"), alone, strict=True):
+        assert found.estimate(key) == one.estimate(key)
+    assert found.estimate("rmse").n > found.estimate("ndcg@10").n

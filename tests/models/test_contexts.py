@@ -35,6 +35,10 @@ def lists(histories: Any) -> list[list[str]]:
         ([], [], []),
         ({}, [], []),
         (pl.DataFrame({"user": [9, 8, 9], "item": ["c", "b", "a"]}), [8, 9], [["b"], ["c", "a"]]),
+        ({"user": [9, 8, 9], "item": ["c", "b", "a"]}, [8, 9], [["b"], ["c", "a"]]),
+        ([{"user": 9, "item": "c"}, {"user": 8, "item": "b"}], [8, 9], [["b"], ["c"]]),
+        ({"zoe": {"c": 4.5, "a": 1}}, ["zoe"], [["c", "a"]]),
+        ([{"c": 4.5}, {}], [0, 1], [["c"], []]),
         (
             pl.DataFrame({"user": [9, 8, 9], "item": ["c", "b", "a"], "time": [5, 6, 4]}),
             [8, 9],
@@ -48,6 +52,17 @@ def test_histories_of_every_form(histories: Any, labels: list[Any], wanted: list
     assert contexts.labels.to_list() == labels
     assert (contexts.users == -1).all()
     assert len(contexts) == len(wanted)
+
+
+def test_ratings_of_a_history_are_its_values() -> None:
+    contexts = from_histories({"zoe": {"c": 4.5, "a": 1}, "ann": {"b": 3}}, ITEMS)
+    assert contexts.rated
+    assert contexts.events.value.tolist() == [4.5, 1, 3]
+    assert not from_histories({"zoe": ["c", "a"]}, ITEMS).rated
+    with pytest.raises(DataError, match="all with ratings, or none"):
+        from_histories([{"c": 4.5}, ["a"]], ITEMS)
+    with pytest.raises(DataError, match="no finite number"):
+        from_histories([{"c": float("nan")}], ITEMS)
 
 
 def test_items_that_train_lacks_are_counted_and_left_out() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,12 @@ def test_a_user_is_rated_by_the_ratings_alone(parts: Any) -> None:
     renamed = mine.with_columns(user=pl.col("user") + 1_000)
     found = model.rate(asked.with_columns(user=pl.col("user") + 1_000), histories=renamed)
     np.testing.assert_allclose(found["rating"], model.rate(asked)["rating"], rtol=1e-12)
+    told = {
+        str(user): dict(zip(rows["item"], rows["value"], strict=True))
+        for (user,), rows in mine.group_by("user")
+    }
+    pairs = [(str(user), item) for user, item in asked.select("user", "item").iter_rows()]
+    np.testing.assert_allclose(model.rate(pairs, histories=told)["rating"], found["rating"], rtol=1e-6)
     with pytest.raises(UnknownId, match="have no history"):
         model.rate({"user": [77_777], "item": [1]}, histories=renamed)
 
@@ -145,7 +152,13 @@ def test_one_rating_and_a_constant_matrix_predict_that_number() -> None:
         {"user": [1, 1, 2, 2], "item": [1, 2, 1, 2], "value": [4.0] * 4},
     ):
         for params in ({}, {"start": "random"}, {"regularisation": 0}, {"geometry": "als"}):
-            found = RLRMC(**params).fit(table).rate({"user": [1], "item": [1]})["rating"]
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                model = RLRMC(**params).fit(table)
+            assert ["nothing to learn" in str(one.message) for one in said] == [True] * (
+                len(table["user"]) > 1
+            )
+            found = model.rate({"user": [1], "item": [1]})["rating"]
             assert found.to_list() == pytest.approx([4.0], abs=1e-6)
 
 

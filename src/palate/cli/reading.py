@@ -44,16 +44,19 @@ def parameters(sets: Sequence[str]) -> dict[str, Any]:
 
     >>> parameters(["l2=250", "similarity=lift", "normalise=true"])
     {'l2': 250, 'similarity': 'lift', 'normalise': True}
+    >>> parameters(['models=[{name = "svd"}, {name = "rlrmc"}]'])
+    {'models': [{'name': 'svd'}, {'name': 'rlrmc'}]}
     """
     from palate.experiment.settings import set_value
 
-    given: dict[str, Any] = {}
+    given: dict[str, Any] = {"model": {}}
     for one in sets:
         key, equals, _ = one.partition("=")
         if not equals or not key.strip() or "." in key:
             raise PlanError(f"--set '{one}': expected KEY=VALUE, such as half_life_days=30.")
-        set_value(given, one)
-    return given
+        set_value(given, f"model.{one}")
+    parameters: dict[str, Any] = given["model"]
+    return parameters
 
 
 def quieten(quiet: bool) -> None:

@@ -107,14 +107,15 @@ def estimates(statistics: dict[str, Statistic], *, resamples: int, seed: int) ->
     """Return each statistic with its percentile bootstrap interval (Efron 1979), all from the same resamples.
 
     Args:
-        statistics: by metric key; all over the same users.
+        statistics: by metric key; those over equally many users are resampled together.
         resamples: 0 gives no intervals.
         seed: of the resampling; the same seed resamples the same users for every model.
 
     From `NORMAL_FROM` users on a plain mean gets the normal interval instead. Cost: resamples x users x
     columns.
     """
-    found, resampled = {}, {}
+    found: dict[str, Estimate] = {}
+    resampled: dict[int, dict[str, Statistic]] = {}  # lists and ratings may be judged over different users
     for key, statistic in statistics.items():
         columns = statistic.columns
         if resamples and columns.shape[1] == 1 and len(columns) >= NORMAL_FROM:
@@ -124,11 +125,11 @@ def estimates(statistics: dict[str, Statistic], *, resamples: int, seed: int) ->
             float(statistic.of(columns.sum(axis=0))) if len(columns) else np.nan, None, statistic.n
         )
         if resamples and statistic.n > 1:
-            resampled[key] = statistic
-    if resampled:
-        columns = np.concatenate([statistic.columns for statistic in resampled.values()], axis=1)
+            resampled.setdefault(len(columns), {})[key] = statistic
+    for together in resampled.values():
+        columns = np.concatenate([statistic.columns for statistic in together.values()], axis=1)
         sums, at = resampled_sums(columns, resamples=resamples, seed=seed), 0
-        for key, statistic in resampled.items():
+        for key, statistic in together.items():
             width = statistic.columns.shape[1]
             interval = _percentiles(statistic.of(sums[:, at : at + width]))
             found[key] = Estimate(found[key].mean, interval, statistic.n)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from palate.catalogue import Catalogue
-from palate.errors import PalateError
+from palate.errors import PalateError, PalateWarning
 from palate.evaluation import Evaluation, evaluate
 from palate.evaluation.result import Seconds
 from palate.experiment.plan import EvaluatePlan, ModelPlan
@@ -113,7 +114,8 @@ def warm_up(plan: ModelPlan, how: EvaluatePlan) -> None:
     tiny = Interactions.from_table({name: column[rows] for name, column in columns.items()})
     split = chronological(tiny, ratio=0.5)
     easy = how.model_copy(update={"bootstrap": 0, "relevant_from": None, "candidates": "all"})
-    with contextlib.suppress(PalateError):  # so few rows may be too few for it; the data at hand will tell
+    # So few rows may be too few for it; the data at hand will tell.
+    with contextlib.suppress(PalateError), warnings.catch_warnings(action="ignore", category=PalateWarning):
         judge(plan.create().fit(split.train), split, easy, plan.label)
 
 

@@ -1,7 +1,7 @@
 """Measurements here, or in processes of their own: several at a time, each with its share of the cores.
 
-A worker reads nothing from the disk: it gets the plan and the data once, when it starts. Ctrl-C is the parent's alone;
-a worker whose parent is killed ends itself.
+A worker gets the plan and the data once, when it starts, through a file that its parent wrote and removes. Ctrl-C is
+the parent's alone; a worker whose parent is killed ends itself.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 from typing import Self
 
 from palate.errors import PalateError, PlanError
@@ -45,6 +48,7 @@ class Workers:
         self.bench = bench
         """measures here what is measured here"""
         self._pool: ProcessPoolExecutor | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +63,8 @@ class Workers:
                 process.terminate()
             for process in processes:
                 process.join()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def submit(self, task: Task) -> Future[Outcome]:
         """Have a task measured; with one job it is done when this returns."""
@@ -68,11 +74,16 @@ class Workers:
                 done.set_result(self.bench.measure(task))
             return done
         if self._pool is None:
+            # Data and plan go through a file of our own. As arguments of a process they would hold us, deaf to Ctrl-C,
+            # until the child has imported all that it needs and reads.
+            self._folder = tempfile.TemporaryDirectory(prefix="palate-")
+            gift = Path(self._folder.name) / "bench"
+            gift.write_bytes(ForkingPickler.dumps(self.bench))
             self._pool = ProcessPoolExecutor(
                 self.jobs,
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=_start,
-                initargs=(self.bench,),
+                initargs=(gift,),
             )
         with _children(threads=max(1, cores() // self.jobs)):  # a process starts when a task finds none idle
             return self._pool.submit(_measure, task)
@@ -94,11 +105,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _start(bench: Bench) -> None:
+def _start(gift: Path) -> None:
     global _bench  # noqa: PLW0603 - what a worker is told once
-    _bench = bench
     os.environ[_PROGRESS] = "0"
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    _bench = ForkingPickler.loads(gift.read_bytes())  # as multiprocessing itself would, from our own parent
 
 
 def _end_with_parent() -> None:

@@ -330,13 +330,17 @@ class Recommender(Algorithm):
         """Return the rating each user would give each item: user, item, rating, rows as given.
 
         Args:
-            pairs: interactions or a table with the columns user and item. Users or items that train lacks: UnknownId.
-            histories: ratings of all users in `pairs`, who are then judged by these alone, in train or not.
+            pairs: interactions, a table with the columns user and item, or a list of (user, item). Users or items that
+                train lacks: UnknownId.
+            histories: ratings of all users in `pairs`, who are then judged by these alone, in train or not: a table, or
+                {user: {item: rating}}.
 
         """
         self._need("rate")
         from palate.tables import require_column, to_frame
 
+        if isinstance(pairs, list) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+            pairs = {"user": [user for user, _ in pairs], "item": [item for _, item in pairs]}
         frame = pairs.table() if isinstance(pairs, Interactions) else to_frame(pairs, source="pairs")
         users = as_ids(require_column(frame, "user", source="pairs", role="user"))
         items = as_ids(require_column(frame, "item", source="pairs", role="item"))

@@ -34,6 +34,13 @@ def likes(model: Algorithm, train: Interactions) -> Interactions:
             PalateWarning,
             stacklevel=3,
         )
+    if model.rated and len(positive) > 1 and positive.value.min() == positive.value.max():
+        warnings.warn(
+            f"{model.name}: all {len(positive):,} ratings of train are {positive.value[0]:g}: there is nothing to "
+            "learn. Is it the right column?",
+            PalateWarning,
+            stacklevel=3,
+        )
     return positive
 
 

@@ -66,22 +66,28 @@ def from_histories(
 
     Args:
         histories: interactions or a table of them (user, item, and value and time where they are known); a mapping from
-            label to item ids; or a list of lists of item ids, oldest first.
+            label to item ids; or a list of lists of item ids, oldest first. A mapping from item id to rating in
+            place of a list says how each was rated.
         items: the items of train.
         negative_events: event types of a table that say "not this".
 
     """
-    if not isinstance(histories, (Interactions, Mapping, list, tuple)):
+    if _is_table(histories):
         histories = Interactions.from_table(histories, source="histories", negative_events=negative_events)
     if isinstance(histories, Interactions):
         labels, events, theirs = histories.users.ids, signed_histories(histories), histories.items
         codes, rated = items.encode(theirs.ids)[events.item], histories.has_values
     else:
-        rated = False
-        if isinstance(histories, Mapping):
-            labels, lists = as_ids(list(histories)), list(histories.values())
+        given: Any = histories
+        if isinstance(given, Mapping):
+            labels, lists = as_ids(list(given)), list(given.values())
         else:
-            labels, lists = pl.Series(np.arange(len(histories))), list(histories)
+            labels, lists = pl.Series(np.arange(len(given))), list(given)
+        rated = any(isinstance(one, Mapping) for one in lists)
+        if not all(isinstance(one, Mapping) == rated for one in lists):
+            raise DataError(
+                "some histories are {item: rating} and some are lists of items: give all with ratings, or none."
+            )
         if any(
             isinstance(items_of_one, str) or not isinstance(items_of_one, Iterable) for items_of_one in lists
         ):
@@ -89,10 +95,14 @@ def from_histories(
                 f"histories are lists of item ids, one list a context; given {listing(lists, limit=2)}. "
                 "For one history, give [[...]]."
             )
+        told = [float(rating) for one in lists for rating in one.values()] if rated else None
         lists = [list(one) for one in lists]
         codes = items.encode([id for one in lists for id in one])
         indptr = np.concatenate([[0], np.cumsum([len(one) for one in lists])]).astype(np.int64)
-        events = Histories(indptr, codes, np.ones(len(codes), np.float32), None)
+        value = np.ones(len(codes), np.float32) if told is None else np.array(told, np.float32)
+        if not np.isfinite(value).all():
+            raise DataError("a rating of a history is no finite number.")
+        events = Histories(indptr, codes, value, None)
     known = codes >= 0
     if not known.all():
         warnings.warn(
@@ -105,6 +115,16 @@ def from_histories(
         kept, codes[known], events.value[known], None if events.time is None else events.time[known]
     )
     return Contexts(labels, np.full(len(labels), -1, np.int32), events, rated)
+
+
+def _is_table(histories: object) -> bool:
+    """Whether it is a table: also a dict of columns, or a list of rows, where they name user and item."""
+    if isinstance(histories, Mapping):
+        return {"user", "item"} <= set(histories)
+    if isinstance(histories, (list, tuple)):
+        rows = [row for row in histories if isinstance(row, Mapping)]
+        return len(rows) == len(histories) > 0 and all({"user", "item"} <= set(row) for row in rows)
+    return not isinstance(histories, Interactions)
 
 
 def refuse(contexts: Contexts, without: NDArray[np.bool_]) -> None:
