@@ -64,8 +64,13 @@ def test_along_a_path_the_squares_are_the_polynomial_and_the_residuals_arrive(
     there = residuals(world, world["left"] + t * world["left_step"], world["right"] + t * world["right_step"])
     polynomial = before @ before - 2 * s[0] * t + s[1] * t**2 + 2 * s[2] * t**3 + s[3] * t**4
     assert there @ there == pytest.approx(polynomial, rel=1e-12)
-    observed.advance(t, first, second, before)
+    ends = np.empty((30, RANK)), np.empty((11, RANK))
+    squares = observed.gradients(
+        observed.gradient_runs(r.indptr, 11, RANK), r.indptr, r.column, t, first, second, before, world["left"],
+        world["right"], *ends,
+    )  # fmt: skip
     np.testing.assert_allclose(before, there, atol=1e-12)
+    assert squares == pytest.approx(there @ there, rel=1e-12)
 
 
 def test_gradients_are_the_dense_products(world: dict[str, Any]) -> None:
@@ -74,8 +79,8 @@ def test_gradients_are_the_dense_products(world: dict[str, Any]) -> None:
     dense[world["mask"]] = e
     of_left, of_right = np.full((30, RANK), np.nan), np.full((11, RANK), np.nan)
     observed.gradients(
-        observed.gradient_runs(r.indptr, 11, RANK), r.indptr, r.column, e, world["left"], world["right"],
-        of_left, of_right,
+        observed.gradient_runs(r.indptr, 11, RANK), r.indptr, r.column, 0.0, e, e, e, world["left"],
+        world["right"], of_left, of_right,
     )  # fmt: skip
     np.testing.assert_allclose(of_left, -dense @ world["right"], atol=1e-12)
     np.testing.assert_allclose(of_right, -dense.T @ world["left"], atol=1e-12)

@@ -39,7 +39,11 @@ def pair(task: Problem, seed: int = 1, *, ones: float = 1.0) -> tuple[np.ndarray
 
 
 def cost(task: Problem, left: np.ndarray, right: np.ndarray) -> float:
-    return task.cost(task.residual(left, right), left, right)
+    return task.cost(float(np.sum(task.residual(left, right) ** 2)), left, right)
+
+
+def slopes_at(task: Problem, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return task.gradient(task.residual(left, right), left, right)[0]
 
 
 def point(seed: int = 1) -> stiefel.Point:
@@ -94,7 +98,7 @@ def test_biases_are_two_columns_and_are_punished_by_their_squares() -> None:
 def test_derivatives_are_finite_differences(count_power: float | None, biases: bool) -> None:
     task = problem(count_power, biases=biases)
     (left, right), (a, b) = pair(task), pair(task, 9, ones=0.0)
-    slopes = task.gradient(task.residual(left, right), left, right)
+    slopes = slopes_at(task, left, right)
     h = 1e-6
     measured = (cost(task, left + h * a, right + h * b) - cost(task, left - h * a, right - h * b)) / (2 * h)
     assert quotient.pairing(slopes, (a, b)) == pytest.approx(measured, rel=1e-6)
@@ -119,9 +123,9 @@ def test_the_side_in_closed_form_has_no_slope_left(count_power: float | None, bi
     task = problem(count_power, biases=biases)
     left, right = pair(task)
     best = task.best_left(right)
-    assert np.abs(task.gradient(task.residual(best, right), best, right)[0]).max() < 1e-10
+    assert np.abs(slopes_at(task, best, right)[0]).max() < 1e-10
     best = task.best_right(left)
-    assert np.abs(task.gradient(task.residual(left, best), left, best)[1]).max() < 1e-10
+    assert np.abs(slopes_at(task, left, best)[1]).max() < 1e-10
 
 
 # --- L R' -----------------------------------------------------------------------------------------------------
@@ -131,7 +135,7 @@ def test_the_side_in_closed_form_has_no_slope_left(count_power: float | None, bi
 def test_the_gradient_is_the_direction_whose_product_with_any_other_is_the_slope(biases: bool) -> None:
     task = problem(None, biases=biases)
     (left, right), other = pair(task), pair(task, 9, ones=0.0)
-    slopes = task.gradient(task.residual(left, right), left, right)
+    slopes = slopes_at(task, left, right)
     gradient = quotient.to_gradient(task, left, right, slopes)
     assert quotient.inner(task, left, right, gradient, other) == pytest.approx(
         quotient.pairing(slopes, other), rel=1e-9
@@ -152,21 +156,21 @@ def test_the_metric_does_not_depend_on_which_factors_stand_for_the_point() -> No
 
 def test_horizontal_directions_are_orthogonal_to_the_class_and_are_kept() -> None:
     task, (left, right), free = problem(None), factors(), factors(9)
-    flat = quotient.horizontal(task, left, right, free)
+    (flat,) = quotient.horizontal(task, left, right, free)
     for seed in range(3):
         w = np.random.default_rng(seed).normal(size=(RANK, RANK))
         along_class = (-left @ w, right @ w.T)
         assert quotient.inner(task, left, right, flat, along_class) == pytest.approx(0, abs=1e-9)
-        moved = quotient.horizontal(task, left, right, along_class)
+        (moved,) = quotient.horizontal(task, left, right, along_class)
         assert np.abs(moved[0]).max() < 1e-8
-    again = quotient.horizontal(task, left, right, flat)
+    (again,) = quotient.horizontal(task, left, right, flat)
     np.testing.assert_allclose(again[0], flat[0], atol=1e-8)
 
 
 def test_the_gradient_of_the_product_penalty_is_horizontal() -> None:
     task, (left, right) = problem(None), factors()
-    gradient = quotient.to_gradient(task, left, right, task.gradient(task.residual(left, right), left, right))
-    flat = quotient.horizontal(task, left, right, gradient)
+    gradient = quotient.to_gradient(task, left, right, slopes_at(task, left, right))
+    (flat,) = quotient.horizontal(task, left, right, gradient)
     np.testing.assert_allclose(flat[0], gradient[0], atol=1e-7)
     np.testing.assert_allclose(flat[1], gradient[1], atol=1e-7)
 
@@ -179,7 +183,7 @@ def test_the_exact_step_is_lower_than_its_neighbours_and_moves_the_residuals(
     task = problem(count_power, biases=biases)
     left, right = pair(task)
     residual = task.residual(left, right)
-    slopes = task.gradient(residual, left, right)
+    slopes = slopes_at(task, left, right)
     gradient = quotient.to_gradient(task, left, right, slopes)
     down = (-gradient[0], -gradient[1])
     change = np.empty_like(residual), np.empty_like(residual)
@@ -191,10 +195,12 @@ def test_the_exact_step_is_lower_than_its_neighbours_and_moves_the_residuals(
     assert step > 0
     assert all(at(step) < at(t) for t in (0, 0.9 * step, 1.1 * step, 2 * step))
     assert all(at(step) <= at(t) + 1e-9 for t in np.linspace(0, 5 * step, 200))
-    quotient.advance(step, change, residual)
-    np.testing.assert_allclose(
-        residual, task.residual(left + step * down[0], right + step * down[1]), atol=1e-9
-    )
+    there = left + step * down[0], right + step * down[1]
+    slopes, squares = task.gradient(residual, *there, step, change)
+    np.testing.assert_allclose(residual, task.residual(*there), atol=1e-9)
+    assert squares == pytest.approx(float(residual @ residual), rel=1e-12)
+    for found, wanted in zip(slopes, slopes_at(task, *there), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-7)
 
 
 def test_the_least_of_two_valleys_is_taken() -> None:
@@ -290,8 +296,8 @@ def test_the_objective_never_rises_and_leads_to_a_stationary_point(
             break
     costs = [cost(task, left, right), *(step.cost for step in steps)]
     assert all(after <= before * (1 + 1e-12) for before, after in pairwise(costs))
-    slopes = task.gradient(task.residual(steps[-1].left, steps[-1].right), steps[-1].left, steps[-1].right)
-    first = task.gradient(task.residual(left, right), left, right)
+    slopes = slopes_at(task, steps[-1].left, steps[-1].right)
+    first = slopes_at(task, left, right)
     if solver is not stiefel:
         assert np.abs(slopes[0]).max() < 1e-4 * np.abs(first[0]).max()  # a stationary point
 

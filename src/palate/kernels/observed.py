@@ -119,48 +119,51 @@ def along(
     return total
 
 
-@njit(cache=True, nogil=True, parallel=True)
-def advance(step: float, first: Matrix, second: Matrix, residual: Matrix) -> None:
-    """Take the residuals a step along the path that `along` measured."""
-    for n in prange(len(residual)):
-        residual[n] -= step * (first[n] + step * second[n])
-
-
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _gradients_of_run(
-    rows: range, indptr: NDArray[np.int64], column: NDArray[np.int32], residual: Matrix,
-    left: Matrix, right: Matrix, of_left: Matrix, of_right: Matrix,
-) -> None:  # fmt: skip
+    rows: range, indptr: NDArray[np.int64], column: NDArray[np.int32], step: float, first: Matrix, second: Matrix,
+    residual: Matrix, left: Matrix, right: Matrix, of_left: Matrix, of_right: Matrix,
+) -> float:  # fmt: skip
     of_right[:] = 0
     rank = np.uint64(left.shape[1])
-    total = np.empty(rank)
+    total, squares = np.empty(rank), 0.0
     for u in rows:
         row = np.uint64(u)
         total[:] = 0
         for n in range(np.uint64(indptr[u]), np.uint64(indptr[u + 1])):
-            i, e = np.uint64(column[n]), residual[n]
+            i, e = np.uint64(column[n]), residual[n] - step * (first[n] + step * second[n])
+            residual[n] = e
+            squares += e * e
             for f in range(rank):
                 total[f] -= e * right[i, f]
                 of_right[i, f] -= e * left[row, f]
         of_left[u] = total
+    return squares
 
 
 @njit(cache=True, nogil=True, parallel=True)
 def gradients(
-    cuts: NDArray[np.int64], indptr: NDArray[np.int64], column: NDArray[np.int32], residual: Matrix,
-    left: Matrix, right: Matrix, of_left: Matrix, of_right: Matrix,
-) -> None:  # fmt: skip
-    """Write the gradient of half the sum of squared residuals by `left` and by `right`: -E right and -E' left.
+    cuts: NDArray[np.int64], indptr: NDArray[np.int64], column: NDArray[np.int32], step: float, first: Matrix,
+    second: Matrix, residual: Matrix, left: Matrix, right: Matrix, of_left: Matrix, of_right: Matrix,
+) -> float:  # fmt: skip
+    """Take the residuals a step along the path that `along` measured, and write the derivatives there.
+
+    Those of half the sum of squared residuals by `left` and by `right`: -E right and -E' left. Returns that sum.
 
     Args:
         cuts: `gradient_runs`; each run takes a matrix of (columns, rank) while it works.
-        of_left, of_right: written; shaped as `left` and `right`.
+        step, first, second: the residuals become residual - step first - step^2 second, in place.
+        left, right: where the step arrives. of_left, of_right: written; shaped as these.
     """
     parts = np.empty((len(cuts) - 1, *of_right.shape))
+    squares = np.empty(len(cuts) - 1)
     for run in prange(len(cuts) - 1):
         rows = range(cuts[run], cuts[run + 1])
-        _gradients_of_run(rows, indptr, column, residual, left, right, of_left, parts[run])
+        squares[run] = _gradients_of_run(
+            rows, indptr, column, step, first, second, residual, left, right, of_left, parts[run]
+        )
     of_right[:] = parts.sum(axis=0)
+    return float(squares.sum())
 
 
 @njit(cache=True, nogil=True)

@@ -13,12 +13,13 @@ def descend(problem: Problem, left: Matrix, right: Matrix) -> Iterator[Step]:
     """Yield a step after each pair of half steps. Cost of one: ratings x rank^2 multiply-adds."""
     cost, residual = np.inf, problem.residual(left, right)
     while True:
-        slopes = problem.gradient(residual, left, right)
+        slopes, _ = problem.gradient(residual, left, right)
         norm = float(np.sqrt(sum(np.sum(slope * slope) for slope in slopes)))
         left = problem.best_left(right)
         right = problem.best_right(left)
         residual = problem.residual(left, right)
-        before, cost = cost, problem.cost(residual, left, right)
-        yield Step(left, right, cost, float(residual @ residual), norm)
+        squares = float(residual @ residual)
+        before, cost = cost, problem.cost(squares, left, right)
+        yield Step(left, right, cost, squares, norm)
         if not cost < before:
             return

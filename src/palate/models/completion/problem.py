@@ -171,9 +171,9 @@ class Problem:
         observed.residuals(self.cuts, r.indptr, r.column, r.value, left, right, out)
         return out
 
-    def cost(self, residual: Matrix, left: Matrix, right: Matrix) -> float:
-        """Return the objective."""
-        return float(residual @ residual) / 2 + self.penalty(left, right)
+    def cost(self, squares: float, left: Matrix, right: Matrix) -> float:
+        """Return the objective, from the sum of squared residuals."""
+        return squares / 2 + self.penalty(left, right)
 
     def penalty(self, left: Matrix, right: Matrix) -> float:
         """Return what is added to half the squared error."""
@@ -193,13 +193,30 @@ class Problem:
             total += float(p.user_damping * of_users @ of_users + p.item_damping * of_items @ of_items)
         return total / 2
 
-    def gradient(self, residual: Matrix, left: Matrix, right: Matrix) -> tuple[Matrix, Matrix]:
-        """Return the derivatives of the objective by the two matrices; 0 for the columns that are fixed at 1."""
+    def gradient(
+        self,
+        residual: Matrix,
+        left: Matrix,
+        right: Matrix,
+        step: float = 0.0,
+        change: tuple[Matrix, Matrix] | None = None,
+    ) -> tuple[tuple[Matrix, Matrix], float]:
+        """Return the objective's derivatives by the two matrices, and the sum of squared residuals.
+
+        Args:
+            residual: at (left, right), or a `step` before it, along `change`: then it is brought here, in place.
+            left, right: where. The derivatives by the columns that are fixed at 1 are 0.
+        """
         from palate.kernels import observed
 
-        of_left, of_right = np.empty_like(left), np.empty_like(right)
+        first, second = change or (residual, residual)
         r, k, p = self.ratings, self.rank, self.penalties
-        observed.gradients(self.gradient_cuts, r.indptr, r.column, residual, left, right, of_left, of_right)
+        padded = wide(left), wide(right)
+        found = np.empty_like(padded[0]), np.empty_like(padded[1])
+        squares = observed.gradients(
+            self.gradient_cuts, r.indptr, r.column, step, first, second, residual, *padded, *found
+        )
+        of_left, of_right = found[0][:, : left.shape[1]], found[1][:, : right.shape[1]]
         if p.count_power is None:
             of_left[:, :k] += p.regularisation * left[:, :k] @ (right[:, :k].T @ right[:, :k])
             of_right[:, :k] += p.regularisation * right[:, :k] @ (left[:, :k].T @ left[:, :k])
@@ -210,7 +227,7 @@ class Problem:
             of_left[:, k] += p.user_damping * left[:, k]
             of_right[:, k + 1] += p.item_damping * right[:, k + 1]
             of_left[:, k + 1], of_right[:, k] = 0, 0
-        return of_left, of_right
+        return (of_left, of_right), squares
 
     def penalty_along(self, left: Matrix, right: Matrix, left_step: Matrix, right_step: Matrix) -> Matrix:
         """Return the coefficients, t^0 to t^4, of the penalty along (left + t left_step, right + t right_step)."""
@@ -246,6 +263,15 @@ class Problem:
         other = left[:, :-1] if p.biases else left
         factors, bias = p.best_rows(self.ratings.transposed, other, p.item_damping)
         return np.c_[factors, np.ones(len(bias)), bias] if p.biases else factors
+
+
+def wide(matrix: Matrix) -> Matrix:
+    """Return the matrix with columns of zeros up to a multiple of four, the numbers of a vector register.
+
+    Kernels then have no odd columns to take one by one; the copy is nothing beside a pass over the ratings.
+    """
+    missing = -matrix.shape[1] % 4
+    return np.pad(matrix, ((0, 0), (0, missing))) if missing else matrix
 
 
 def _grams(factors: Matrix, step: Matrix) -> tuple[Matrix, Matrix, Matrix]:

@@ -29,7 +29,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from palate.models.completion.problem import Matrix, Problem, Step
+from palate.models.completion.problem import Matrix, Problem, Step, wide
 
 Pair = tuple[Matrix, Matrix]
 
@@ -37,11 +37,11 @@ Pair = tuple[Matrix, Matrix]
 def descend(problem: Problem, left: Matrix, right: Matrix) -> Iterator[Step]:
     """Nonlinear conjugate gradient (Polak-Ribiere, never below 0) with the exact step."""
     residual = problem.residual(left, right)
-    cost = problem.cost(residual, left, right)
+    slopes, squares = problem.gradient(residual, left, right)
+    cost = problem.cost(squares, left, right)
     if not np.isfinite(cost):
-        yield Step(left, right, cost, float(residual @ residual), float("nan"))
+        yield Step(left, right, cost, squares, float("nan"))
         return
-    slopes = problem.gradient(residual, left, right)
     gradient = to_gradient(problem, left, right, slopes)
     squared = pairing(slopes, gradient)
     direction: Pair = (-gradient[0], -gradient[1])
@@ -55,15 +55,14 @@ def descend(problem: Problem, left: Matrix, right: Matrix) -> Iterator[Step]:
         step = exact_step(problem, residual, left, right, direction, change)
         before, norm = cost, float(np.sqrt(squared))
         left, right = left + step * direction[0], right + step * direction[1]
-        advance(step, change, residual)
-        cost = problem.cost(residual, left, right)
-        yield Step(left, right, cost, float(residual @ residual), norm)
+        slopes, squares = problem.gradient(residual, left, right, step, change)
+        cost = problem.cost(squares, left, right)
+        yield Step(left, right, cost, squares, norm)
         if not cost < before:
             return
-        slopes = problem.gradient(residual, left, right)
         carried, old = direction, gradient
         if problem.penalties.count_power is None:
-            carried, old = (horizontal(problem, left, right, one) for one in (direction, gradient))
+            carried, old = horizontal(problem, left, right, direction, gradient)
         gradient = to_gradient(problem, left, right, slopes)
         now = pairing(slopes, gradient)
         beta = max(0.0, (now - pairing(slopes, old)) / squared)
@@ -106,8 +105,8 @@ def pairing(slopes: Pair, direction: Pair) -> float:
     return float(np.sum(slopes[0] * direction[0]) + np.sum(slopes[1] * direction[1]))
 
 
-def horizontal(problem: Problem, left: Matrix, right: Matrix, direction: Pair) -> Pair:
-    """Return the part of a direction that is orthogonal to all (-L W, R W'), along which the point stands still.
+def horizontal(problem: Problem, left: Matrix, right: Matrix, *directions: Pair) -> list[Pair]:
+    """Return the part of each direction that is orthogonal to all (-L W, R W'), along which the point stands still.
 
     With a = direction + (L W, -R W') and D the rows' sizes, orthogonality is L'D a_L R'R = L'L a_R'D R: a Sylvester
     equation for W, of the size of the rank.
@@ -115,18 +114,22 @@ def horizontal(problem: Problem, left: Matrix, right: Matrix, direction: Pair) -
     from scipy.linalg import solve_sylvester
 
     k = problem.rank
-    (mine, theirs), (a, b) = (left[:, :k], right[:, :k]), (direction[0][:, :k], direction[1][:, :k])
+    mine, theirs = left[:, :k], right[:, :k]
     weighted_left = problem.curvature[0][0][:, None] * mine
     weighted_right = problem.curvature[1][0][:, None] * theirs
     of_left, of_right = mine.T @ mine, theirs.T @ theirs
-    rest = _divided((weighted_right.T @ b).T, of_right) - _divided((weighted_left.T @ a).T, of_left).T
-    turn = solve_sylvester(
-        _divided(weighted_left.T @ mine, of_left).T, _divided(theirs.T @ weighted_right, of_right), rest
-    )
-    moved = direction[0].copy(), direction[1].copy()
-    moved[0][:, :k] += mine @ turn
-    moved[1][:, :k] -= theirs @ turn.T
-    return moved
+    before = _divided(weighted_left.T @ mine, of_left).T
+    behind = _divided(theirs.T @ weighted_right, of_right)
+    found = []
+    for a, b in directions:
+        rest = _divided((weighted_right.T @ b[:, :k]).T, of_right)
+        rest -= _divided((weighted_left.T @ a[:, :k]).T, of_left).T
+        turn = solve_sylvester(before, behind, rest)
+        moved = a.copy(), b.copy()
+        moved[0][:, :k] += mine @ turn
+        moved[1][:, :k] -= theirs @ turn.T
+        found.append(moved)
+    return found
 
 
 def exact_step(
@@ -136,8 +139,9 @@ def exact_step(
     from palate.kernels import observed
 
     r = problem.ratings
+    here, steps = (wide(left), wide(right)), (wide(direction[0]), wide(direction[1]))
     s = observed.along(
-        problem.cuts, r.indptr, r.column, residual, left, right, direction[0], direction[1], *change
+        problem.cuts, r.indptr, r.column, residual, here[0], here[1], steps[0], steps[1], change[0], change[1]
     )
     quartic = np.array([0.0, -s[0], s[1] / 2, s[2], s[3] / 2])
     quartic += problem.penalty_along(left, right, *direction)
@@ -152,13 +156,6 @@ def lowest(quartic: Matrix) -> float:
     roots = polynomial.deriv().roots()
     real = roots.real[(np.abs(roots.imag) <= 1e-8 * np.abs(roots)) & (roots.real > 0)]
     return float(real[np.argmin(polynomial(real))]) if len(real) else 0.0
-
-
-def advance(step: float, change: Pair, residual: Matrix) -> None:
-    """Take the residuals along a step."""
-    from palate.kernels import observed
-
-    observed.advance(step, *change, residual)
 
 
 def _gram(matrix: Matrix, rank: int) -> Matrix:

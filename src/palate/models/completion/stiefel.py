@@ -33,7 +33,7 @@ def descend(problem: Problem, left: Matrix, right: Matrix) -> Iterator[Step]:
     """Nonlinear conjugate gradient (Hestenes-Stiefel, never below 0) with backtracking."""
     point = from_pair(left, right, problem.rank)
     residual = problem.residual(*to_pair(problem, point))
-    cost = problem.cost(residual, *to_pair(problem, point))
+    cost = problem.cost(float(residual @ residual), *to_pair(problem, point))
     slopes = derivatives(problem, residual, point)
     gradient = to_gradient(point, slopes)
     squared = inner(point, gradient, gradient)
@@ -47,14 +47,15 @@ def descend(problem: Problem, left: Matrix, right: Matrix) -> Iterator[Step]:
         for _ in range(_HALVINGS):
             there = retract(point, _scaled(step, direction))
             residual = problem.residual(*to_pair(problem, there))
-            lower = problem.cost(residual, *to_pair(problem, there))
+            squares = float(residual @ residual)
+            lower = problem.cost(squares, *to_pair(problem, there))
             if lower <= cost + _ENOUGH * step * slope or not np.isfinite(lower):
                 break
             step /= 2
         else:
             return
         point, cost = there, lower
-        yield Step(*to_pair(problem, point), cost, float(residual @ residual), norm)
+        yield Step(*to_pair(problem, point), cost, squares, norm)
         carried, old = project(point, direction), project(point, gradient)
         slopes = derivatives(problem, residual, point)
         gradient = to_gradient(point, slopes)
@@ -83,7 +84,7 @@ def to_pair(problem: Problem, point: Point) -> tuple[Matrix, Matrix]:
 def derivatives(problem: Problem, residual: Matrix, point: Point) -> Point:
     """Return the derivatives of the objective by U, B, V and the biases, as if each were free."""
     u, b = point[:2]
-    of_left, of_right = problem.gradient(residual, *to_pair(problem, point))
+    (of_left, of_right), _ = problem.gradient(residual, *to_pair(problem, point))
     k = problem.rank
     biases = (of_left[:, k], of_right[:, k + 1]) if problem.penalties.biases else (point[3], point[4])
     return of_left[:, :k] @ b, u.T @ of_left[:, :k], of_right[:, :k], *biases
