@@ -58,6 +58,7 @@ def test_a_new_user_is_known_by_their_ratings_alone():
     np.testing.assert_allclose(model.rate(asked, histories=some)["rating"], known)
 
 
+@pytest.mark.filterwarnings("ignore:.*there is nothing to learn:palate.errors.PalateWarning")
 def test_a_constant_matrix_is_rated_as_such():
     train = Interactions.from_table({"user": [1, 1, 2], "item": [1, 2, 1], "value": [3.0, 3.0, 3.0]})
     for model in (Mean(), Bias()):

@@ -264,6 +264,7 @@ def test_a_pair_rated_twice_counts_once_at_its_mean() -> None:
     np.testing.assert_allclose(once.score(), again.score(), rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:.*there is nothing to learn:palate.errors.PalateWarning")
 @every_rating_kind
 def test_one_rating_only_is_what_is_expected_of_all(visible: str) -> None:
     data = Interactions.from_table(tastes().with_columns(value=pl.lit(3.0)))

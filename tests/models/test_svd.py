@@ -164,6 +164,7 @@ def test_the_scale_of_ratings_is_the_scale_of_predictions_and_nothing_else():
     np.testing.assert_allclose(other.score(), 20 * one.score() + 10, rtol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:.*there is nothing to learn:palate.errors.PalateWarning")
 def test_a_constant_matrix_and_one_rating_are_rated_as_they_are():
     for table in (
         {"user": [1, 1, 2], "item": [1, 2, 1], "value": [3.0, 3.0, 3.0]},
