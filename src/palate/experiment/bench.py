@@ -11,9 +11,8 @@ import numpy as np
 from palate import split
 from palate.datasets import Dataset
 from palate.errors import PalateError
-from palate.evaluation import evaluate
 from palate.experiment.checks import check_metrics
-from palate.experiment.fit import warm_up
+from palate.experiment.fit import judge, warm_up
 from palate.experiment.plan import EvaluatePlan, ModelPlan, Plan
 from palate.experiment.reading import divide
 from palate.models.base import Recommender
@@ -113,17 +112,7 @@ class Bench:
             judged = replace(parts, train=parts.train_and_valid(), valid=None) if refit else parts
             train = judged.train
         model.fit(train, valid=early, catalogue=self.data.catalogue)
-        candidates = how.candidates if isinstance(how.candidates, str) else how.candidates.model_dump()
-        found = evaluate(
-            model,
-            judged,
-            k=how.k,
-            metrics=how.metrics,
-            exclude_seen=how.exclude_seen,
-            relevant_from=how.relevant_from,
-            candidates=candidates,
-            bootstrap=0,
-        )
+        found = judge(model, judged, how.model_copy(update={"bootstrap": 0}), model.name)
         return found.estimate(self.metric).mean
 
 

@@ -137,10 +137,14 @@ class Problem:
         return observed.gradient_runs(self.ratings.indptr, self.ratings.n_columns, self.rank + 2)
 
     @cached_property
+    def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ratings of each user and of each item, (users) and (items)."""
+        return self.ratings.counts, np.bincount(self.ratings.column, minlength=self.ratings.n_columns)
+
+    @cached_property
     def strengths(self) -> tuple[Matrix, Matrix]:
         """How much the factors of each user and of each item are punished, (users) and (items)."""
-        counts = np.bincount(self.ratings.column, minlength=self.ratings.n_columns)
-        return self.penalties.strength(self.ratings.counts), self.penalties.strength(counts)
+        return self.penalties.strength(self.counts[0]), self.penalties.strength(self.counts[1])
 
     @cached_property
     def curvature(self) -> tuple[tuple[Matrix, Matrix], tuple[Matrix, Matrix]]:
@@ -149,8 +153,7 @@ class Problem:
         For users and for items: `size` and `ridge`, (rows) each, of size x (the other side's gram) + ridge x I.
         """
         users, items = len(self.ratings), self.ratings.n_columns
-        counts = self.ratings.counts, np.bincount(self.ratings.column, minlength=items)
-        sizes = counts[0] / items, counts[1] / users
+        sizes = self.counts[0] / items, self.counts[1] / users
         if self.penalties.count_power is None:
             return tuple((size + self.penalties.regularisation, np.zeros(len(size))) for size in sizes)  # type: ignore[return-value]
         return tuple(zip(sizes, self.strengths, strict=True))  # type: ignore[return-value]
@@ -158,9 +161,8 @@ class Problem:
     @cached_property
     def bias_curvature(self) -> tuple[Matrix, Matrix]:
         """The objective's second derivative by the bias of each user and of each item, (users) and (items)."""
-        counts = np.bincount(self.ratings.column, minlength=self.ratings.n_columns).astype(np.float64)
-        of_users = self.ratings.counts.astype(np.float64) + self.penalties.user_damping
-        return of_users, counts + self.penalties.item_damping
+        of_users, of_items = (counts.astype(np.float64) for counts in self.counts)
+        return of_users + self.penalties.user_damping, of_items + self.penalties.item_damping
 
     def residual(self, left: Matrix, right: Matrix) -> Matrix:
         """Return y - left_u . right_i of each rating."""

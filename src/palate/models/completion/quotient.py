@@ -11,7 +11,7 @@ and Sepulchre, "Fixed-rank matrix factorizations and Riemannian low-rank optimiz
     transport     projection to the horizontal space, the directions that move the point and not only its pair
 
 The papers' metric has H_u = R'R for all rows, as if every cell were observed. How often a user or an item is observed
-differs by a factor of a thousand, and taking it in halves the iterations and more.
+differs by a factor of a thousand; taking it in saves a third of the seconds to the same objective on MovieLens-1M.
 
 The residual at a cell is quadratic in the step along a direction, so the objective is a polynomial of degree four,
 and the best step is a root of its derivative: exact, for the price of one pass over the ratings.
