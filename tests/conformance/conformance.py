@@ -108,6 +108,10 @@ class Conformance:
         """Whether this one learns from ratings."""
         return self.model.needs_values or self.rated
 
+    def folds_in(self) -> bool:
+        """Whether this one can go by a history of somebody whom train lacks."""
+        return self.make().folds_in
+
     def verbs(self) -> set[str]:
         """What this one can do with these parameters."""
         return {verb for verb in VERBS if self.make().can(verb)}
@@ -456,14 +460,33 @@ class Conformance:
 
     def test_an_empty_history_is_treated_as_an_unknown_user(self, fitted: Recommender) -> None:
         item = fitted.items.ids[1]
-        if self.model.learns_from_history:
+        if self.model.learns_from_history and self.folds_in():
             with pytest.raises(UnknownId, match="no known item"):
                 fitted.recommend(histories=[[item], []])
             assert set(fitted.recommend(histories=[[item], []], unknown="skip")["user"]) == {0}
         answer = fitted.recommend(histories={1: [item], 2: []}, unknown="popular", k=3)
         assert answer["user"].to_list() == [1, 1, 1, 2, 2, 2]
 
+    def test_a_model_that_cannot_go_by_a_history_names_one_that_can(self, fitted: Recommender) -> None:
+        if self.folds_in():
+            return
+        item = fitted.items.ids[1]
+        for ask in (
+            lambda: fitted.recommend(histories=[[item]]),
+            lambda: fitted.score(histories=[[item]]),
+            lambda: fitted.rank([[item]], [[item]]),
+            lambda: fitted.recommend_codes(histories=fitted.fitted.histories),
+        ):
+            with pytest.raises(NotSupported, match=r"ials.*unknown = .popular."):
+                ask()
+        assert fitted.recommend(histories=[[item]], unknown="skip").is_empty()
+        answer = fitted.recommend(histories=[[item]], unknown="popular", k=5)
+        code = int(fitted.items.encode([item])[0])
+        assert fitted.items.encode(answer["item"]).tolist() == best(fitted.popularity, 5, without={code})
+
     def test_unknown_items_in_a_history_are_left_out_with_a_warning(self, fitted: Recommender) -> None:
+        if not self.folds_in():
+            return
         a, b = fitted.items.ids[3], fitted.items.ids[8]
         with pytest.warns(PalateWarning, match="1 of 3 history events"):
             with_unknown = fitted.recommend(histories=[[a, 4321, b]])
@@ -473,6 +496,8 @@ class Conformance:
                 fitted.recommend(histories=[[4321]])
 
     def test_a_history_is_not_recommended_back(self, fitted: Recommender) -> None:
+        if not self.folds_in():
+            return
         history = fitted.items.ids[[2, 5, 9]].to_list()
         table = fitted.recommend(histories=[history], k=20)
         assert table.height == 17
@@ -480,13 +505,15 @@ class Conformance:
         assert fitted.recommend(histories=[history], k=20, exclude_seen=False).height == 20
 
     def test_the_history_of_a_user_scores_as_the_user(self, train: Interactions, fitted: Recommender) -> None:
-        if self.model.learns_from_history:
+        if self.model.learns_from_history and self.folds_in():
             some = train.select(train.user % 4 == 1)
             of_users = fitted.score(users=some.users.ids)
             np.testing.assert_allclose(fitted.score(histories=some), of_users, rtol=1e-6)
             np.testing.assert_allclose(fitted.score(histories=some.table().to_pandas()), of_users, rtol=1e-6)
 
     def test_a_flat_history_is_refused_with_the_right_form(self, fitted: Recommender) -> None:
+        if not self.folds_in():
+            return
         with pytest.raises(DataError, match=r"give \[\[\.\.\.\]\]"):
             fitted.recommend(histories=[5, 10])
 

@@ -65,7 +65,10 @@ class Fitted:
 
 
 class Algorithm(BaseModel):
-    """Parameters, learned state and mathematics; parameters are checked when it is made."""
+    """Parameters, learned state and mathematics; parameters are checked when it is made.
+
+    Making one raises MissingExtra, with the install line, where a package that it needs is not installed.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -85,6 +88,9 @@ class Algorithm(BaseModel):
     """validation rows that are no negative events, while `fit` runs and where it was given any"""
 
     def __init__(self, **params: Any) -> None:
+        from palate.models import registry
+
+        registry.need(self.name)
         try:
             super().__init__(**params)
         except ValidationError as error:
@@ -104,6 +110,11 @@ class Algorithm(BaseModel):
     def rated(self) -> bool:
         """Whether it learns from ratings, with these parameters, and not from choices alone."""
         return self.needs_values
+
+    @property
+    def folds_in(self) -> bool:
+        """Whether it scores a history alone, of somebody whom train lacks; else it knows the users of train only."""
+        return True
 
     @property
     def fitted(self) -> Fitted:
@@ -175,11 +186,18 @@ class Algorithm(BaseModel):
     def _forget(self, user: int) -> None:
         raise NotImplementedError
 
+    def _need_fold_in(self) -> None:
+        if not self.folds_in:
+            raise NotSupported(
+                f"{self.name} learns each user by name and cannot go by a history: ials, ease and sar fold a new user "
+                'in. Or ask for recommend(..., unknown = "popular").'
+            )
+
     def _need(self, verb: str) -> None:
         if not self.can(verb):
             from palate.models import registry
 
-            others = [name for name in registry.names() if name != self.name]
+            others = [name for name in registry.names() if name != self.name and not registry.lacks(name)]
             able = [name for name in others if verb in registry.get(name).verbs]
             here = " with these parameters" if verb in self.verbs else ""
             raise NotSupported(f"{self.name} has no {verb}{here}; {' and '.join(able)} can.")

@@ -156,9 +156,9 @@ class Recommender(Algorithm):
         if unknown not in UNKNOWN:
             hint = did_you_mean(unknown, UNKNOWN)
             raise PlanError(f"unknown = {unknown!r}: give one of {', '.join(UNKNOWN)}.{hint}")
-        contexts = self._contexts(users, histories)
+        contexts = self._contexts(users, histories, strangers=unknown != "raise")
         allowed = self._allowed(candidates, where)
-        known = self._has_likes(contexts)
+        known = self._has_likes(contexts) & (self.folds_in | (contexts.users >= 0))
         if histories is None and unknown != "popular":
             known &= contexts.users >= 0  # also for a model that would answer anybody
         if unknown == "raise" and not known.all():
@@ -187,7 +187,8 @@ class Recommender(Algorithm):
         """Return the best k items in codes, for train users (-1: an empty list) or histories in train's item codes.
 
         Args:
-            users: (n) codes. histories: n of them, instead. k: items a list.
+            users: (n) codes. histories: n of them, instead; or as well: what these users did, told anew.
+            k: items a list.
             exclude_seen: leave out what stands in the history. allowed: (items) which items may be listed.
 
         Returns:
@@ -195,19 +196,7 @@ class Recommender(Algorithm):
 
         """
         checks.check_k(k)
-        if histories is not None:
-            contexts = Contexts(
-                pl.Series(np.arange(len(histories))), np.full(len(histories), -1, np.int32), histories
-            )
-        else:
-            codes = (
-                np.arange(len(self.users), dtype=np.int32) if users is None else np.asarray(users, np.int32)
-            )
-            every = users is None or (
-                len(codes) == len(self.users) and (codes == np.arange(len(codes))).all()
-            )
-            events = self.fitted.histories if every else self.fitted.histories.select(codes)
-            contexts = Contexts(pl.Series(codes), codes, events)
+        contexts = self._coded(users, histories)
         known = self._has_likes(contexts)
         if known.all():
             return self._top(contexts, k, exclude_seen, allowed)
@@ -216,6 +205,21 @@ class Recommender(Algorithm):
         if known.any():
             items[known], scores[known] = self._top(contexts.select(known), k, exclude_seen, allowed)
         return items, scores
+
+    def score_codes(self, users: Codes | None = None, histories: Histories | None = None) -> Floats:
+        """Return the scores of all items, (n, items), for users and histories as `recommend_codes` takes them.
+
+        A row is -inf where the model needs a history and there is none.
+        """
+        contexts = self._coded(users, histories)
+        known = self._known(contexts)
+        every = np.arange(len(self.items), dtype=np.int32)
+        if known.all():
+            return self._scores(contexts, every)
+        scores = np.full((len(contexts), len(every)), -np.inf)
+        if known.any():
+            scores[known] = self._scores(contexts.select(known), every)
+        return scores
 
     def score(
         self,
@@ -375,13 +379,34 @@ class Recommender(Algorithm):
 
     # --- borders --------------------------------------------------------------------------------------------
 
-    def _contexts(self, users: Iterable[Id] | None, histories: HistoriesLike | object | None) -> Contexts:
+    def _contexts(
+        self,
+        users: Iterable[Id] | None,
+        histories: HistoriesLike | object | None,
+        *,
+        strangers: bool = False,
+    ) -> Contexts:
+        """Return who is asked for; `strangers`: also histories that the model cannot go by."""
         if users is not None and histories is not None:
             raise PlanError("give users or histories, not both.")
         if histories is not None:
+            if not strangers:
+                self._need_fold_in()
             contexts = from_histories(histories, self.items, self.fitted.negative_events)
             return self._with_values(contexts) if self.rated and not contexts.rated else contexts
         return from_users(users, self.users, self.fitted.histories)
+
+    def _coded(self, users: Codes | None, histories: Histories | None) -> Contexts:
+        """Return contexts in codes: users with what they did in train, histories alone, or users with other histories."""
+        if histories is None:
+            codes = np.arange(len(self.users), dtype=np.int32) if users is None else np.asarray(users, np.int32)
+            every = len(codes) == len(self.users) and (codes == np.arange(len(codes))).all()
+            histories = self.fitted.histories if every else self.fitted.histories.select(codes)
+        else:
+            codes = np.full(len(histories), -1, np.int32) if users is None else np.asarray(users, np.int32)
+            if ((codes < 0) & (histories.lengths > 0)).any():
+                self._need_fold_in()
+        return Contexts(pl.Series(codes), codes, histories)
 
     def _with_values(self, contexts: Contexts) -> Contexts:
         """Return contexts told without ratings: a like counts as the mean of train's ratings from the median up."""

@@ -32,6 +32,7 @@ from palate.models import logit, registry
 from palate.models.algorithm import Floats, Pairs
 from palate.models.base import Recommender
 from palate.models.contexts import Contexts
+from palate.models.saved import grouped
 from palate.models.search import Options
 from palate.split import stratified
 from palate.vocabulary import Codes
@@ -57,7 +58,7 @@ class BlendState:
     numbers: list[dict[str, Any]]
     """(models) what is no array in a model's state"""
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
-    """the arrays of all states, named `PLACE.NAME`"""
+    """the arrays of all states, named `PLACE.NAME`, or `PLACE.NAME/KEY` where a state has arrays by name"""
 
     def states(self) -> list[Any]:
         """Return the state of each model."""
@@ -66,10 +67,10 @@ class BlendState:
             for place, (name, numbers) in enumerate(zip(self.names, self.numbers, strict=True))
         ]
 
-    def _arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
-        return {
-            key.removeprefix(prefix): array for key, array in self.arrays.items() if key.startswith(prefix)
-        }
+    def _arrays(self, prefix: str) -> dict[str, Any]:
+        return grouped(
+            {key.removeprefix(prefix): array for key, array in self.arrays.items() if key.startswith(prefix)}
+        )
 
     def fits(self, n_items: int) -> bool:
         """Return whether the arrays are those of so many items."""
@@ -106,6 +107,11 @@ class Blend(Recommender):
     def can(self, verb: str) -> bool:
         """Return whether it has a verb; it rates where one of its models does."""
         return super().can(verb) and any(_create(model).can(verb) for model in self.models)
+
+    @property
+    def folds_in(self) -> bool:
+        """Whether it scores a history alone: where all of its models do."""
+        return all(_create(model).folds_in for model in self.models)
 
     # --- fit ------------------------------------------------------------------------------------------------
 
@@ -217,8 +223,15 @@ def _create(model: dict[str, Any]) -> Recommender:
 
 
 def _parts(state: Any) -> dict[str, Any]:
-    found = {one.name: getattr(state, one.name) for one in dataclasses.fields(state)}
-    return {name: part for name, part in found.items() if part is not None}
+    """Return what is in a state, its arrays by name as `field/key`."""
+    found: dict[str, Any] = {}
+    for one in dataclasses.fields(state):
+        part = getattr(state, one.name)
+        if isinstance(part, dict):
+            found |= {f"{one.name}/{key}": array for key, array in part.items()}
+        elif part is not None:
+            found[one.name] = part
+    return found
 
 
 def _told(member: Recommender, contexts: Contexts) -> Contexts:

@@ -185,7 +185,7 @@ def load_model(model: type[Model], folder: Path) -> Model:
         )
     fitted = model(**manifest["params"])
     arrays = read_arrays(folder)
-    state = _grouped({name[6:]: array for name, array in arrays.items() if name.startswith("state.")})
+    state = grouped({name[6:]: array for name, array in arrays.items() if name.startswith("state.")})
     history = {name[8:]: array for name, array in arrays.items() if name.startswith("history.")}
     users, items = Vocabulary.load(folder / "users.parquet"), Vocabulary.load(folder / "items.parquet")
     if {"users": users.digest, "items": items.digest} != manifest["vocabulary"]:
@@ -230,7 +230,7 @@ def _parts(state: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _grouped(arrays: Arrays) -> dict[str, Any]:
+def grouped(arrays: Arrays) -> dict[str, Any]:
     """Return arrays by name, those named `field/key` as one dict a field."""
     found: dict[str, Any] = {}
     for name, array in arrays.items():
