@@ -19,6 +19,7 @@ A message says what was given, what was expected and what to do next, in one or 
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -83,6 +84,19 @@ class MissingExtra(PalateError):
     """An optional package is not installed; the message has the install line."""
 
     exit_code = 6
+
+
+def need(package: str, *, extra: str, what: str) -> None:
+    """Raise MissingExtra, with the install line, where a package that `what` needs is not installed.
+
+    >>> need("not-here", extra="neural", what="sasrec")
+    Traceback (most recent call last):
+    palate.errors.MissingExtra: sasrec needs not-here, which is not installed. Install it: pip install 'palate[neural]'
+    """
+    if importlib.util.find_spec(package) is None:
+        raise MissingExtra(
+            f"{what} needs {package}, which is not installed. Install it: pip install 'palate[{extra}]'"
+        )
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

@@ -83,13 +83,16 @@ def which_fit(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Return a `[[models]]` row for every model that the metric and the data allow, and why others were left out.
 
-    A model that is `wanted` by name and does not fit raises PlanError.
+    A model that is `wanted` by name and does not fit raises PlanError, and one that needs what is not installed
+    MissingExtra.
     """
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
     for name in wanted if wanted is not None else registry.names():
         row = {"name": name, **(RATES_AS.get(name, {}) if _of_ratings(metric) else {})}
-        reason = _unfit(row, metric, data)
+        if wanted is not None:
+            registry.need(name)
+        reason = registry.lacks(name) or _unfit(row, metric, data)
         if reason and wanted is not None:
             raise PlanError(f"{name} {reason}")
         if reason:

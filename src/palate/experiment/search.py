@@ -16,7 +16,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from palate.errors import MissingExtra, PlanError
+from palate.errors import PlanError, need
 from palate.evaluation.study import Trial
 from palate.experiment.plan import ModelPlan
 from palate.models.search import Options, Span, space
@@ -178,12 +178,9 @@ class Search:
 
 def need_optuna() -> None:
     """Raise MissingExtra where optuna is not installed; let it be quiet where it is."""
-    try:
-        import optuna
-    except ImportError:
-        raise MissingExtra(
-            "tuning needs optuna, which is not installed. Install it: pip install 'palate[tune]'"
-        ) from None
+    need("optuna", extra="tune", what="tuning")
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 

@@ -6,7 +6,8 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from palate.errors import PlanError, did_you_mean
+from palate.errors import MissingExtra, PlanError, did_you_mean
+from palate.errors import need as need_package
 
 if TYPE_CHECKING:
     from palate.models.base import Recommender
@@ -23,6 +24,7 @@ _HOMES = {
     "rlrmc": "palate.models.rlrmc:RLRMC",
     "blend": "palate.models.blend:Blend",
 }
+_NEEDS_TORCH = {"ncf", "sasrec"}
 
 
 def names() -> list[str]:
@@ -30,12 +32,32 @@ def names() -> list[str]:
     return list(_HOMES)
 
 
+def need(name: str) -> None:
+    """Raise MissingExtra, with the install line, where what a model needs is not installed."""
+    if name in _NEEDS_TORCH:
+        need_package("torch", extra="neural", what=name)
+
+
+def lacks(name: str) -> str:
+    """Say what is not installed that a model needs, and how to have it; nothing where all is there."""
+    try:
+        need(name)
+    except MissingExtra as error:
+        return str(error).removeprefix(f"{name} ")
+    return ""
+
+
 def get(name: str) -> type[Recommender]:
-    """Return the class of a model. Raises PlanError for a name that is not known, with the nearest one."""
+    """Return the class of a model.
+
+    Raises PlanError for a name that is not known, with the nearest one, and MissingExtra where what it needs is not
+    installed.
+    """
     if name not in _HOMES:
         raise PlanError(
             f"no model is called {name!r}.{did_you_mean(name, _HOMES)} The models are: {', '.join(_HOMES)}."
         )
+    need(name)
     module, _, attribute = _HOMES[name].partition(":")
     model: type[Recommender] = getattr(importlib.import_module(module), attribute)
     return model
