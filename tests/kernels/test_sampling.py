@@ -29,7 +29,7 @@ def test_the_item_of_a_rank_is_that_of_the_sorted_rest(chosen: set[int], n_items
     chosen = {i for i in chosen if i < n_items}
     items = np.array([-5, *sorted(chosen), -5], np.int32)  # what lies about the row is not read
     rest = sorted(set(range(n_items)) - chosen)
-    assert [unchosen(items, 1, 1 + len(chosen), rank) for rank in range(len(rest))] == rest
+    assert [unchosen(items, 1, 1 + len(chosen), np.int64(rank)) for rank in range(len(rest))] == rest
 
 
 def test_no_chosen_item_is_drawn_and_every_other_one_is() -> None:

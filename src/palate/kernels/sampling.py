@@ -22,8 +22,8 @@ _RUN = 1024  # rows that one thread takes in turn
 
 
 @njit(cache=True, nogil=True, inline="always")
-def mixed(seed: int, place: int) -> int:
-    """Return the 64 bits of draw `place` under a seed; both are unsigned."""
+def mixed(seed: np.uint64, place: np.uint64) -> np.uint64:
+    """Return the 64 bits of draw `place` under a seed."""
     z = seed + (place + np.uint64(1)) * _GAMMA
     z = (z ^ (z >> _S30)) * _M1
     z = (z ^ (z >> _S27)) * _M2
@@ -31,13 +31,13 @@ def mixed(seed: int, place: int) -> int:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def below(bits: int, n: int) -> int:
+def below(bits: np.uint64, n: int) -> np.int64:
     """Return 64 bits as a number of 0 .. n - 1; uneven by less than n / 2^53."""
     return np.int64(np.float64(bits >> _S11) * _UNIT * np.float64(n))
 
 
 @njit(cache=True, nogil=True, inline="always")
-def unchosen(items: NDArray[np.int32], start: int, stop: int, rank: int) -> int:
+def unchosen(items: NDArray[np.int32], start: int, stop: int, rank: np.int64) -> np.int64:
     """Return the item of this rank (from 0) among those that `items[start:stop]`, ascending and distinct, lack."""
     # items[p] - p unchosen ones lie below place p, so the answer is rank + the places where they are no more than rank.
     # Every step halves, whatever it finds: no branch hangs on what is read, and draws run side by side in one core.
@@ -54,7 +54,7 @@ def unchosen(items: NDArray[np.int32], start: int, stop: int, rank: int) -> int:
 @njit(cache=True, nogil=True)
 def _of_run(
     run: range, indptr: NDArray[np.int64], items: NDArray[np.int32], n_items: int, users: NDArray[np.int32],
-    key: int, out: NDArray[np.int32],
+    key: np.uint64, out: NDArray[np.int32],
 ) -> None:  # fmt: skip
     per = out.shape[1]
     for n in run:
