@@ -83,15 +83,16 @@ def resolve(candidates: CandidatesLike, model: Recommender, job: Task, *, exclud
 def sampled(job: Task, n: int, seed: int) -> Pairs:
     """Return each user's relevant items and `n` others, drawn evenly from those the user has not taken.
 
-    Without replacement. The draw depends on seed and place alone, so every model ranks the same candidates.
+    Taken is what stands in train, context, validation or test, shown or not. Without replacement. The draw depends on
+    seed and place alone, so every model ranks the same candidates.
     """
-    n_items = job.seen.n_items
+    taken = job.taken
+    n_items = taken.n_items
     rows = []
     for user in range(len(job)):
         relevant = job.relevant.items[job.relevant.indptr[user] : job.relevant.indptr[user + 1]]
         free = np.ones(n_items, bool)
-        free[job.seen.items[job.seen.indptr[user] : job.seen.indptr[user + 1]]] = False
-        free[relevant] = False
+        free[taken.items[taken.indptr[user] : taken.indptr[user + 1]]] = False
         others = np.flatnonzero(free)
         if len(others) > n:
             others = np.random.default_rng([seed, user]).choice(others, n, replace=False, shuffle=False)

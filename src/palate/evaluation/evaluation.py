@@ -85,6 +85,7 @@ def evaluate(
     exclude_seen: bool = True,
     relevant_from: float | None = None,
     candidates: CandidatesLike = "all",
+    show_valid: bool | None = None,
     seed: int = 42,
     bootstrap: int = 1_000,
     label: str | None = None,
@@ -95,7 +96,7 @@ def evaluate(
     Args:
         model: fitted on the train part.
         split: a split, whose new users are shown to the model with their context; or the pair (train, test).
-            For a model fitted on train and validation, replace the split's train by both.
+            For a model fitted on train and validation, replace the split's train by both, and its `valid` by None.
         k: cut-offs.
         metrics: names or keys, see docs/metrics.md.
         exclude_seen: the model leaves out what a user has in train, and such rows leave the truth.
@@ -103,6 +104,9 @@ def evaluate(
         candidates: `"all"` items of train; a list of item ids; `{"sampled": n, "seed": s}`, which ranks each
             user's relevant items among n others drawn evenly from those the user has not taken; or
             `{"file": path}` of items, or of candidate items of each user. Relevant items outside are misses.
+        show_valid: ask the models with each user's validation rows as the end of the history, though they learnt from
+            train alone; these rows are seen, too. A model that knows users by name alone (`folds_in`) is asked by name.
+            None: where the split is last-out and has validation rows, as papers on the next item do.
         seed: of the resampling.
         bootstrap: resamples of the intervals by user; 0 for none.
         label: name on the board; the model's own when None.
@@ -115,7 +119,7 @@ def evaluate(
     """
     clock = _Clock()
     asked = wanted(metrics, k)
-    job = task(model, split, exclude_seen=exclude_seen, relevant_from=relevant_from)
+    job = task(model, split, exclude_seen=exclude_seen, relevant_from=relevant_from, show_valid=show_valid)
     chosen = resolve(candidates, model, job, exclude_seen=exclude_seen)
     notes = [*job.notes, *chosen.notes]
     statistics: dict[str, Statistic] = {}
@@ -215,7 +219,7 @@ def _ratings(model: Recommender, job: Task, clock: _Clock, notes: list[str]) -> 
             f"{left_out:,} test rows are negative, or their user or item is not in train: no rating is predicted."
         )
     user, predicted = test.user[asked.rows], np.empty(len(asked.rows))
-    for some, histories in ((asked.known, None), (~asked.known, job.shown)):
+    for some, histories in ((asked.known, None), (~asked.known, job.context)):
         if some.any():
             pairs = pl.DataFrame(
                 {"user": test.users.decode(user[some]), "item": model.items.decode(asked.item[some])}

@@ -1,4 +1,4 @@
-"""What a model is asked and what counts: the test users, what it may know of each, and what is relevant.
+"""What a model is asked and what counts: the test users, what it is shown of each, and what is relevant.
 
 All in the codes of the model. It is made of the split alone, so two models get the same.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property, reduce
 
 import numpy as np
 import polars as pl
@@ -43,22 +44,24 @@ class Task:
 
     users: pl.Series
     """(users) ids"""
+    items: Vocabulary
+    """of the model"""
     code: Codes
     """(users) the model's codes, -1 for users it does not know"""
-    shown: Interactions | None
-    """context of new users, without items that the model lacks"""
-    shown_code: Codes
-    """(users) codes into `shown`, -1 for none"""
-    histories: Histories | None
-    """events of `shown`, by its users, in the model's item codes"""
+    events: Histories | None
+    """(users) what the model is shown of each; None: what it has of them from train"""
+    context: Interactions | None
+    """what is shown of new users, without items that the model lacks"""
     relevant: Relevant
     seen: Pairs
-    """(users) what train or the context holds of each user, negative events too"""
+    """(users) what each has in train or was shown, negative events too"""
     past: Pairs
     """(users) the same without negative events"""
     train: Pairs
     """all of train without negative events, by train's users"""
     test: Interactions
+    valid: Interactions | None
+    """the validation part, shown or not"""
     truth: tuple[NDArray[np.int64], Codes]
     """relevant pairs: place of the user, and item in the model's codes (-1: unknown)"""
     notes: tuple[str, ...]
@@ -66,11 +69,16 @@ class Task:
     def __len__(self) -> int:
         return len(self.users)
 
+    @cached_property
+    def taken(self) -> Pairs:
+        """(users) every item that anybody knows a user to have met: in train, context, validation or test."""
+        parts = [self.test] if self.valid is None else [self.valid, self.test]
+        return _joined(self.seen, _of_users(parts, self.items, self.users, liked=False))
+
     def batches(self, step: int) -> Iterator[NDArray[np.int64]]:
-        """Yield places of users, `step` at a time: those with a context apart from the others."""
-        for group in (np.flatnonzero(self.shown_code < 0), np.flatnonzero(self.shown_code >= 0)):
-            for start in range(0, len(group), step):
-                yield group[start : start + step]
+        """Yield places of users, `step` at a time."""
+        for start in range(0, len(self), step):
+            yield np.arange(start, min(start + step, len(self)))
 
     def lists(
         self,
@@ -81,22 +89,14 @@ class Task:
         allowed: NDArray[np.bool_] | None,
     ) -> Codes:
         """Return the model's lists for a batch of users, (rows, k)."""
-        if self.histories is not None and self.shown_code[rows[0]] >= 0:
-            events = self.histories.select(self.shown_code[rows])
-            return model.recommend_codes(histories=events, k=k, exclude_seen=exclude_seen, allowed=allowed)[0]
-        return model.recommend_codes(self.code[rows], k=k, exclude_seen=exclude_seen, allowed=allowed)[0]
+        return model.recommend_codes(*self._who(rows), k=k, exclude_seen=exclude_seen, allowed=allowed)[0]
 
     def scores(self, model: Recommender, rows: NDArray[np.int64]) -> Floats:
-        """Return the model's scores of all its items for a batch of users, -inf for unknown users."""
-        scores = np.full((len(rows), len(model.items)), -np.inf)
-        if self.shown is not None and self.shown_code[rows[0]] >= 0:
-            asked = self.shown.select(np.isin(self.shown.user, self.shown_code[rows]))
-            scores[:] = model.score(histories=asked)
-            return scores
-        known = (self.code[rows] >= 0) | (not model.learns_from_history)
-        if known.any():
-            scores[known] = model.score(users=self.users.gather(rows[known]))
-        return scores
+        """Return the model's scores of all its items for a batch of users, -inf for those it knows nothing of."""
+        return np.asarray(model.score_codes(*self._who(rows)), np.float64)
+
+    def _who(self, rows: NDArray[np.int64]) -> tuple[Codes, Histories | None]:
+        return self.code[rows], None if self.events is None else self.events.select(rows)
 
     def ratable(self, model: Recommender) -> Ratable:
         """Return the test rows that the model can rate: of users of train, or with a context that it can read."""
@@ -106,9 +106,9 @@ class Task:
             )
         ids = self.test.users.ids
         known = model.users.encode(ids) >= 0
-        shown = ~known & (self.shown is not None)
-        if self.shown is not None:
-            shown &= self.shown.users.encode(ids) >= 0
+        shown = ~known & (self.context is not None)
+        if self.context is not None:
+            shown &= self.context.users.encode(ids) >= 0
         item = model.items.encode(self.test.items.ids)[self.test.item]
         good = (item >= 0) & (known | shown)[self.test.user]
         if self.test.negative is not None:
@@ -118,23 +118,32 @@ class Task:
 
 
 def task(
-    model: Recommender, split: Split | TrainTest, *, exclude_seen: bool, relevant_from: float | None
+    model: Recommender,
+    split: Split | TrainTest,
+    *,
+    exclude_seen: bool,
+    relevant_from: float | None,
+    show_valid: bool | None = None,
 ) -> Task:
     """Make the task of a split's test part for a fitted model.
 
     Relevant are the distinct pairs of test rows that are no negative events and have at least the value
-    `relevant_from`; with `exclude_seen`, pairs that the user has in train or context already leave. An item
-    that the model lacks stays: as a miss.
+    `relevant_from`; with `exclude_seen`, pairs that the user has in train or was shown already leave. An item
+    that the model lacks stays: as a miss. For `show_valid` see `shows_valid`.
 
     Raises: SplitError when nothing relevant is left.
     """
-    train, test, context = (
-        (*split, None) if isinstance(split, tuple) else (split.train, split.test, split.context)
+    train, test, valid, context = (
+        (*split, None, None)
+        if isinstance(split, tuple)
+        else (split.train, split.test, split.valid, split.context)
     )
+    later = valid if shows_valid(split, show_valid) else None
     place, of_test, notes = _relevant_pairs(test, relevant_from)
     item = model.items.encode(test.items.ids)[of_test]
-    theirs = _of_users([train, context], model, test.users, liked=False)
-    liked = _of_users([train, context], model, test.users, liked=True)
+    parts = [part for part in (train, context, later) if part is not None]
+    theirs = _of_users(parts, model.items, test.users.ids, liked=False)
+    liked = _of_users(parts, model.items, test.users.ids, liked=True)
     if exclude_seen:
         seen = np.asarray(
             members(
@@ -161,24 +170,41 @@ def task(
         notes.append(f"{unknown:,} of {len(item):,} relevant pairs have an item that train lacks: misses.")
     users = test.users.ids.gather(kept)
     code = model.users.encode(users)
-    shown, shown_code, histories = _shown(context, model, users, code)
-    strangers = int(((code < 0) & (shown_code < 0)).sum())
+    known = None if context is None else _readable(context, model.items)
+    events = _events(model, users, code, known, None if later is None else _readable(later, model.items))
+    if later is not None:
+        notes.append(
+            "The models learnt from train alone, and were shown each user's validation rows as the end of the history."
+        )
+    strangers = int(((code < 0) & ((0 if events is None else events.lengths) == 0)).sum())
     if strangers:
         notes.append(f"{strangers:,} of {len(users):,} test users have no history that the model knows.")
     return Task(
         users=users,
+        items=model.items,
         code=code,
-        shown=shown,
-        shown_code=shown_code,
-        histories=histories,
+        events=events,
+        context=known,
         relevant=Relevant.of_pairs(place, item, len(users)),
         seen=theirs.select(kept),
         past=liked.select(kept),
         train=_pairs(train.positive(), model.items),
         test=test,
+        valid=valid,
         truth=(place.astype(np.int64), item),
         notes=tuple(notes),
     )
+
+
+def shows_valid(split: Split | TrainTest, wanted: bool | None = None) -> bool:
+    """Return whether models are shown the validation rows of the test users, as a history, before the test.
+
+    None: where each user's last row tests and the last but one validates. There the papers fit on train, and ask for
+    the test with the validation row as the end of the history (Kang and McAuley 2018; Zhou and others 2020).
+    """
+    if isinstance(split, tuple) or split.valid is None:
+        return False
+    return split.protocol.method == "last-out" if wanted is None else wanted
 
 
 def _relevant_pairs(
@@ -214,19 +240,13 @@ def _pairs(data: Interactions, items: Vocabulary) -> Pairs:
     return Pairs(kept, codes[known], len(items))
 
 
-def _of_users(
-    parts: list[Interactions | None], model: Recommender, users: Vocabulary, *, liked: bool
-) -> Pairs:
+def _of_users(parts: list[Interactions], items: Vocabulary, users: pl.Series, *, liked: bool) -> Pairs:
     """Return the pairs of `users` (in their order) in all parts together."""
-    found: Pairs | None = None
-    for data in parts:
-        if data is None:
-            continue
-        pairs = _pairs(data.positive() if liked else data, model.items)
-        pairs = pairs.select(data.users.encode(users.ids))
-        found = pairs if found is None else _joined(found, pairs)
-    assert found is not None
-    return found
+    found = [_pairs(data.positive() if liked else data, items) for data in parts]
+    return reduce(
+        _joined,
+        (pairs.select(data.users.encode(users)) for data, pairs in zip(parts, found, strict=True)),
+    )
 
 
 def _joined(one: Pairs, other: Pairs) -> Pairs:
@@ -236,17 +256,36 @@ def _joined(one: Pairs, other: Pairs) -> Pairs:
     return Pairs(indptr, item.astype(np.int32), one.n_items)
 
 
-def _shown(
-    context: Interactions | None, model: Recommender, users: pl.Series, code: Codes
-) -> tuple[Interactions | None, Codes, Histories | None]:
-    """Return the part of the context that the model can read, the users' codes into it, and its events."""
-    nobody = np.full(len(users), -1, np.int32)
-    if context is None:
-        return None, nobody, None
-    known = model.items.encode(context.items.ids)[context.item] >= 0
-    if not known.any():
-        return None, nobody, None
-    shown = context.select(known)
-    # A user of train is asked for by name: the model has the history.
-    shown_code = np.where(code >= 0, -1, shown.users.encode(users)).astype(np.int32)
-    return shown, shown_code, from_histories(shown, model.items).events
+def _readable(part: Interactions, items: Vocabulary) -> Interactions | None:
+    """Return the rows of a part whose items the model knows."""
+    known = items.encode(part.items.ids)[part.item] >= 0
+    return part.select(known) if known.any() else None
+
+
+def _events(
+    model: Recommender,
+    users: pl.Series,
+    code: Codes,
+    context: Interactions | None,
+    later: Interactions | None,
+) -> Histories | None:
+    """Return what the model is shown of each user: train, and after it `later`; of a stranger the context."""
+    told = []
+    if context is not None:  # a user of train is asked for by name: the model has the history
+        told.append((context, np.where(code >= 0, -1, context.users.encode(users))))
+    if later is not None:
+        theirs = later.users.encode(users)
+        told.append((later, theirs if model.folds_in else np.where(code >= 0, theirs, -1)))
+    if not told:
+        return None
+    parts = [model.fitted.histories.select(code)]
+    parts += [from_histories(part, model.items).events.select(codes) for part, codes in told]
+    user = np.concatenate([np.repeat(np.arange(len(users)), part.lengths) for part in parts])
+    order = np.argsort(user, kind="stable")
+    times = [part.time for part in parts if part.time is not None]
+    return Histories(
+        np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(users)))]).astype(np.int64),
+        np.concatenate([part.item for part in parts])[order],
+        np.concatenate([part.value for part in parts])[order],
+        np.concatenate(times)[order] if len(times) == len(parts) else None,
+    )

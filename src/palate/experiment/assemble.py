@@ -28,6 +28,7 @@ from palate.evaluation.result import (
     SplitFacts,
 )
 from palate.evaluation.significance import compare
+from palate.evaluation.task import shows_valid
 from palate.experiment.checks import check_metrics
 from palate.experiment.examples import choose_users, examples, explains
 from palate.experiment.fit import Fitted
@@ -64,7 +65,8 @@ def assemble(
     evaluations = [one.evaluation for one in fitted]
     users = evaluations[0].users
     truth = slices.Truth(*evaluations[0].truth)
-    past = used.context if used.context is not None else used.train
+    told = shows_valid(used, plan.evaluate.show_valid)
+    past = used.context or (used.train_and_valid() if told else used.train)
     rows = rows_of(past, users)
     popularity = np.bincount(used.train.item, minlength=used.train.n_items)
     # Rating metrics and AUC ask for no lists: then there are none to describe.
@@ -96,7 +98,9 @@ def assemble(
     places = choose_users(rows, plan.report.examples if tops else 0, seed=plan.evaluate.seed)
     return result.model_copy(
         update={
-            "examples": _examples(result, evaluations, folder, data, past=past, truth=truth, places=places)
+            "examples": _examples(
+                result, evaluations, folder, data, past=past, told=told, truth=truth, places=places
+            )
         }
     )
 
@@ -187,6 +191,7 @@ def _examples(
     data: Dataset,
     *,
     past: Interactions,
+    told: bool,
     truth: slices.Truth,
     places: NDArray[np.int64],
 ) -> list[Example]:
@@ -200,6 +205,7 @@ def _examples(
         load_model(folder / "models" / best.label),
         by_label[best.label],
         past=past,
+        beyond_train=told,
         truth=truth,
         catalogue=data.catalogue,
         places=places,

@@ -53,10 +53,12 @@ def examples(
     truth: Truth,
     catalogue: Catalogue | None,
     places: NDArray[np.int64],
+    beyond_train: bool = False,
 ) -> list[Example]:
     """Return what `model` recommends to the test users at `places`, with reasons where it can give them.
 
-    `past` holds what the model knows of the users: train, or the context of new users.
+    `past` holds what the model knows of the users: train, or the context of new users; with `beyond_train`
+    it holds more of them than the model learnt from.
     """
     histories = past.histories()
     known = model.items.encode(past.items.ids)[past.item] >= 0
@@ -67,13 +69,14 @@ def examples(
         start, end = (int(at) for at in histories.indptr[code : code + 2])
         history = list(dict.fromkeys(past.items.decode(histories.item[start:end][::-1]).to_list()))
         shown = past.select((past.user == code) & known)
+        by_name = model.users.code(user) >= 0 and not (beyond_train and model.folds_in)
         taken = set(truth.item[truth.user == place].tolist())
         codes = evaluation.top[place][:ITEMS]
         codes = codes[codes >= 0]
         items = model.items.decode(codes).to_list()
         recommended = []
         for rank, (item, item_code) in enumerate(zip(items, codes.tolist(), strict=True), start=1):
-            score, reasons = _reasons(model, user, shown, item, catalogue)
+            score, reasons = _reasons(model, user if by_name else None, shown, item, catalogue)
             recommended.append(
                 Recommended(
                     item=str(item),
@@ -98,15 +101,15 @@ def examples(
 
 
 def _reasons(
-    model: Recommender, user: Id, shown: Interactions, item: Id, catalogue: Catalogue | None
+    model: Recommender, user: Id | None, shown: Interactions, item: Id, catalogue: Catalogue | None
 ) -> tuple[float | None, list[Reason]]:
     """Return the score, and the past items that speak most for it with their shares of all that does.
 
-    A user whom the model does not know is explained by `shown`, the events behind the list, times and values too.
+    None as the user is explained by `shown`, the events behind the list, times and values too.
     """
     if not explains(model.name):
         return None, []
-    who: dict[str, Any] = {"user": user} if model.users.code(user) >= 0 else {"history": shown}
+    who: dict[str, Any] = {"history": shown} if user is None else {"user": user}
     told = model.explain(item=item, **who)
     spoken = told.contributions.filter(pl.col("contribution") > 0)
     total = float(spoken["contribution"].sum())

@@ -100,6 +100,7 @@ def judge(model: Recommender, split: Split, how: EvaluatePlan, label: str) -> Ev
         exclude_seen=how.exclude_seen,
         relevant_from=how.relevant_from,
         candidates=candidates,
+        show_valid=how.show_valid,
         seed=how.seed,
         bootstrap=how.bootstrap,
         label=label,

@@ -159,6 +159,9 @@ class EvaluatePlan(_Section):
     """Never recommend what the user had in train."""
     refit: bool = False
     """For the test, fit again on train and validation together."""
+    show_valid: bool | None = None
+    """For the test, show models that learnt from train alone each user's validation rows as the end of the history.
+    Absent: in a last-out split with validation, without refit."""
     bootstrap: Annotated[int, Field(ge=0)] = 1000
     """Resamples behind each interval."""
     seed: int = 42
@@ -246,10 +249,22 @@ class Plan(_Section):
             f"Recipes: {', '.join(known)}."
         )
 
+    @property
+    def shows_valid(self) -> bool:
+        """Whether the models are shown each user's validation rows before the test."""
+        if self.evaluate.show_valid is not None:
+            return self.evaluate.show_valid
+        return (
+            self.split.method == "last-out"
+            and bool(self.split.params.get("valid"))
+            and not self.evaluate.refit
+        )
+
     def resolved(self) -> dict[str, Any]:
         """Return the plan with every default written out and nothing that is absent."""
         content = self.model_dump(exclude_none=True)
         content["split"] = {"method": self.split.method, **split_params(self.split.method, self.split.params)}
+        content["evaluate"]["show_valid"] = self.shows_valid
         content["models"] = [
             {"name": model.name, "label": model.label, **model.all_params()} for model in self.models
         ]

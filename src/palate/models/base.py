@@ -397,9 +397,11 @@ class Recommender(Algorithm):
         return from_users(users, self.users, self.fitted.histories)
 
     def _coded(self, users: Codes | None, histories: Histories | None) -> Contexts:
-        """Return contexts in codes: users with what they did in train, histories alone, or users with other histories."""
+        """Return contexts in codes: users with their history of train or with another, or histories alone."""
         if histories is None:
-            codes = np.arange(len(self.users), dtype=np.int32) if users is None else np.asarray(users, np.int32)
+            codes = (
+                np.arange(len(self.users), dtype=np.int32) if users is None else np.asarray(users, np.int32)
+            )
             every = len(codes) == len(self.users) and (codes == np.arange(len(codes))).all()
             histories = self.fitted.histories if every else self.fitted.histories.select(codes)
         else:
