@@ -1,0 +1,95 @@
+"""The planted Markov world: what is planted is there, and the oracle's figures are those of its lists."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from palate import split
+from palate.datasets.simulate import MarkovWorld, markov_world
+from palate.errors import DataError
+from palate.evaluation import evaluate
+from palate.models.registry import create
+
+
+def oracle_hits(world: MarkovWorld, k: int) -> np.ndarray:
+    """Whether the last item of each user is among the oracle's k."""
+    histories = world.interactions.table().sort("time").group_by("user").agg("item")["item"].to_list()
+    return np.array([history[-1] in world.best(history[:-1], k) for history in histories])
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("k", [1, 3, 6])
+def test_the_oracle_hits_as_often_as_the_closed_form_says(order: int, k: int) -> None:
+    world = markov_world(users=3_000, order=order, seed=3)
+    hits = oracle_hits(world, k)
+    assert hits.mean() == pytest.approx(
+        world.hit(k), abs=4 * np.sqrt(0.25 / 3_000) * (world.hit(k) < 1) + 1e-9
+    )
+
+
+def test_expected_ndcg_is_the_sum_over_ranks() -> None:
+    world = markov_world(users=10)
+    assert world.ndcg(2) == pytest.approx(0.4 + 0.25 / np.log2(3))
+    assert world.ndcg(1) == world.hit(1) == 0.4
+    assert world.hit(3, order=2) == world.hit(3)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_transitions_have_the_planted_probabilities(order: int) -> None:
+    world = markov_world(users=5_000, order=order, seed=1)
+    place = np.argsort(world.ring)
+    histories = world.interactions.histories()
+    at = place[world.interactions.items.ids.to_numpy()[histories.item] - 1].reshape(5_000, 20)
+    jump = np.searchsorted(world.jumps, np.diff(at, axis=1) % 200)
+    share = np.bincount(jump.ravel(), minlength=6) / jump.size
+    if order == 1:
+        assert share == pytest.approx(world.probabilities, abs=0.005)
+    else:
+        assert share == pytest.approx(np.full(6, 1 / 6), abs=0.005)
+        assert world.hit(3, order=1) == pytest.approx(0.5)
+        after = np.bincount(((jump[:, 1:] - jump[:, :-1]) % 6).ravel(), minlength=6) / jump[:, 1:].size
+        assert after == pytest.approx(world.probabilities, abs=0.005)
+
+
+def test_nobody_meets_an_item_twice_and_every_item_is_as_popular() -> None:
+    table = markov_world(users=4_000, seed=2).interactions.table()
+    assert table.select("user", "item").is_duplicated().sum() == 0
+    counts = table.group_by("item").agg(pl.len())["len"].to_numpy()
+    assert len(counts) == 200
+    assert counts.std() < 0.1 * counts.mean()
+
+
+def test_popularity_knows_nothing_of_it() -> None:
+    world = markov_world(seed=5)
+    parts = split.last_out(world.interactions, valid=True)
+    found = evaluate(create("popularity").fit(parts.train), parts, metrics="hit", k=3, bootstrap=0)
+    assert found.estimates["hit@3"].mean < 0.05 < world.hit(3)
+
+
+def test_a_seed_is_a_world() -> None:
+    one, same, other = markov_world(seed=1), markov_world(seed=1), markov_world(seed=2)
+    assert one.dataset.fingerprint == same.dataset.fingerprint != other.dataset.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"probabilities": (0.5, 0.2, 0.1, 0.1, 0.05, 0.04)}, "together 1"),
+        ({"probabilities": (1.0,)}, "one a jump"),
+        ({"jumps": (1, 1, 2, 3, 4, 5)}, "distinct"),
+        ({"items": 171}, "more than 171"),
+    ],
+)
+def test_a_world_that_cannot_be_is_refused(asked: dict, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        markov_world(**asked)
+
+
+def test_a_history_that_the_world_does_not_know_is_refused() -> None:
+    world = markov_world(users=10, order=2)
+    with pytest.raises(DataError, match="needs the last 2"):
+        world.best([3], 2)
+    with pytest.raises(DataError, match="nobody goes"):
+        world.best([int(world.ring[0]), int(world.ring[100])], 2)
