@@ -1,6 +1,6 @@
 """Make the peers' environments, each library at the version that the figures name, in a folder of your own.
 
-    python benchmarks/peers/make_envs.py FOLDER            all of them (about 4 GB, some minutes)
+    python benchmarks/peers/make_envs.py FOLDER            all of them (about 10 GB, half an hour)
     python benchmarks/peers/make_envs.py FOLDER implicit   one
 
 An environment that is complete is left alone. Python 3.11, since not every peer installs on a newer one
@@ -18,8 +18,11 @@ from pathlib import Path
 ENVIRONMENTS: dict[str, list[list[str]]] = {  # name: what one pip call after the other installs
     "reco": [["torch==2.13.0"], ["recommenders==1.2.1"]],
     "implicit": [["implicit==0.7.3", "threadpoolctl", "pandas"]],
-    "rectools": [["rectools==0.19.0"]],
+    "rectools": [["torch==2.13.0"], ["rectools[torch]==0.19.0"]],
+    "replay": [["torch==2.13.0"], ["replay-rec[torch]==0.22.0"]],
     "ranx": [["ranx==0.3.21"]],
+    # Its neural models are TensorFlow's, which no extra of it installs in a working state; 3.8 GB, Python 3.11 at most.
+    "recotf": [["torch==2.13.0"], ["recommenders==1.2.1", "tensorflow<2.16", "tf-slim"]],
 }
 
 

