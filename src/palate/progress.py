@@ -20,26 +20,28 @@ PATIENCE = 1.0
 
 
 @contextmanager
-def progress(what: str, *, total: int, unit: str = "") -> Iterator[Callable[[int], None]]:
+def progress(what: str, *, total: int, unit: str = "") -> Iterator[Callable[..., None]]:
     """Yield a function to call with the amount of work just done; shows a bar after a second.
+
+    A second argument of that function is text to show behind the bar: how it goes.
 
     Nothing is shown (and rich is not imported) when standard error is no terminal, or when the environment
     variable PALATE_PROGRESS is `0`.
     """
     if os.environ.get("PALATE_PROGRESS") == "0" or not sys.stderr.isatty():
-        yield lambda amount: None
+        yield lambda amount, words="": None
         return
-    start, done, bar, task = time.monotonic(), 0, None, None
+    start, done, bar, task = time.monotonic(), 0.0, None, None
 
-    def advance(amount: int) -> None:
+    def advance(amount: float, words: str = "") -> None:
         nonlocal done, bar, task
         done += amount
         if bar is None and time.monotonic() - start > PATIENCE and done < total:
             bar = _bar(unit)
             bar.start()
-            task = bar.add_task(what, total=total)
+            task = bar.add_task(what, total=total, words=words)
         if bar is not None:
-            bar.update(task, completed=done)
+            bar.update(task, completed=done, words=words)
 
     try:
         yield advance
@@ -58,6 +60,7 @@ def _bar(unit: str) -> Any:
         MofNCompleteColumn(),
         TextColumn(unit),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[words]}"),
         console=Console(stderr=True),
         transient=True,
     )

@@ -1,0 +1,269 @@
+"""SASRec: what comes next, by self-attention over what came before.
+
+Kang and McAuley, "Self-attentive sequential recommendation", ICDM 2018. A history is read in order; at each position
+causal attention mixes the items until there into a vector, and the score of an item is its product with that vector. All
+positions of all histories are learned at once. What made it the strongest plain model of sequences is not in that paper:
+the loss over the whole catalogue instead of one drawn item (Klenitskiy and Vasilev, "Turning dross into gold loss",
+RecSys 2023), layers normalised before, and fitting until a ranking metric of validation rows stops rising.
+
+A history that was never seen is scored like any other. Cost of an epoch: for each event about 6 x items x size operations
+of the loss and 6 x blocks x (12 size + 2 window) x size of the network; memory items x 128 floats and three copies of
+the weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PrivateAttr
+
+from palate.errors import DataError, PlanError
+from palate.interactions import Histories, Interactions
+from palate.models.algorithm import Floats, Pairs
+from palate.models.base import Recommender
+from palate.models.contexts import Contexts
+from palate.models.dense import nearest_by_cosine
+from palate.models.search import Options, Span
+from palate.models.validation import Validation
+from palate.vocabulary import Codes
+
+if TYPE_CHECKING:
+    from palate.models.sasrec.network import Network
+
+
+@dataclass
+class SASRecState:
+    """What SASRec learns."""
+
+    weights: dict[str, NDArray[np.float32]]
+    """the parameters of `network.Network` by name; "items.weight" is (items + 1, size)"""
+
+    def fits(self, n_items: int) -> bool:
+        """Return whether the arrays are those of so many items."""
+        table = self.weights.get("items.weight")
+        return table is not None and table.ndim == 2 and len(table) == n_items + 1
+
+
+class SASRec(Recommender):
+    """Self-attentive sequential recommendation."""
+
+    name: ClassVar[str] = "sasrec"
+    verbs: ClassVar[frozenset[str]] = frozenset({"similar", "explain"})
+    state_type: ClassVar[type] = SASRecState
+
+    embedding_size: Annotated[int, Options((32, 64, 128))] = Field(64, ge=1)
+    """numbers of an item's vector"""
+    blocks: Annotated[int, Options((1, 2, 3))] = Field(2, ge=1)
+    """attention blocks"""
+    heads: int = Field(1, ge=1)
+    """attention heads; must divide embedding_size"""
+    inner_size: int | None = Field(None, ge=1)
+    """width of the dense layers; None: embedding_size"""
+    window: int = Field(200, ge=1)
+    """last events of a history that are read"""
+    windows: Literal["last", "all"] = "last"
+    """what is learned of a history longer than the window: its last events, or all of it, in stretches"""
+    dropout: Annotated[float, Span(0.1, 0.5)] = Field(0.2, ge=0, lt=1)
+    """share of numbers left out while learning; more on sparse data"""
+    gated: bool = False
+    """LiGR blocks: gates on each branch and SwiGLU layers (eSASRec)"""
+    loss: Literal["ce", "sampled_ce", "gbce", "bce"] = "ce"
+    """cross-entropy over the whole catalogue, or over `negatives` drawn items; gBCE; BCE"""
+    negatives: int = Field(256, ge=1)
+    """items drawn for a batch, unless loss = ce"""
+    calibration: float = Field(0.75, ge=0, le=1)
+    """t of gBCE"""
+    smoothing: float = Field(0.0, ge=0, lt=1)
+    """of labels, loss = ce"""
+    epochs: int = Field(100, ge=1)
+    """at most; fewer where validation rows are given"""
+    patience: int = Field(10, ge=1)
+    """epochs without a better validation nDCG@10 before it stops"""
+    validation_users: int = Field(4_000, ge=1)
+    """judge so many users at most after each epoch"""
+    batch: int = Field(4_096, ge=1)
+    """positions of a step"""
+    learning_rate: Annotated[float, Span(0.0003, 0.003, log=True)] = Field(0.001, gt=0, allow_inf_nan=False)
+    """of Adam"""
+    weight_decay: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """decoupled"""
+    warmup: int = Field(0, ge=0)
+    """steps in which the learning rate rises from 0"""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """of the learning rate, over all `epochs`"""
+    clip: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """the longest gradient; 0: any"""
+    averaging: float = Field(0.0, ge=0, lt=1)
+    """keep the running mean of the weights, each step by 1 - averaging; 0: the weights themselves"""
+    seed: int = Field(42, ge=0)
+    """of weights, order, dropout and draws"""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """where to compute; auto: a CUDA card if there is one"""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """of the network's products while learning"""
+    checkpoint: Path | None = None
+    """folder of the training's state after each epoch: a fit that was stopped goes on from there"""
+
+    _network: Network | None = PrivateAttr(None)
+    _start: SASRec | None = PrivateAttr(None)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Refuse what contradicts itself."""
+        super().model_post_init(context)
+        if self.embedding_size % self.heads:
+            raise PlanError(
+                f"sasrec: heads = {self.heads} does not divide embedding_size = {self.embedding_size}."
+            )
+
+    # --- learning -------------------------------------------------------------------------------------------
+
+    def _fit(self, train: Interactions, pairs: Pairs) -> SASRecState:
+        import torch
+
+        from palate.models.sasrec.task import NextItem, windows
+        from palate.neural import loop
+
+        events = train.histories()
+        indptr, items = windows(events, self.window, every=self.windows == "all")
+        if len(indptr) == 1:
+            raise DataError(
+                "sasrec: no user has two events, so nothing follows anything: give data with histories, or use "
+                "popularity."
+            )
+        torch.manual_seed(self.seed)
+        module = self._make(train.n_items)
+        if self._start is not None:
+            _go_on(module, self._start, self)
+        validation = Validation.of(
+            self._valid, self.users, self.items, limit=self.validation_users, seed=self.seed
+        )
+        task = NextItem(
+            module=module,
+            indptr=indptr,
+            items=items,
+            loss_name=self.loss,
+            negatives=min(self.negatives, train.n_items),
+            calibration=self.calibration,
+            smoothing=self.smoothing,
+            cells=self.batch,
+            validation=validation,
+            histories=events,
+        )
+        course = loop.Course(
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            seed=self.seed,
+            weight_decay=self.weight_decay,
+            warmup=self.warmup,
+            schedule=self.schedule,
+            clip=self.clip,
+            patience=self.patience,
+            averaging=self.averaging,
+            device=self.device,
+            precision=self.precision,
+            checkpoint=self.checkpoint,
+            identity=self._identity(train, validation),
+            advice=f"Lower batch ({self.batch:,} positions) to {max(self.batch // 2, 1):,}.",
+        )
+        loop.train(task, course, self._trace)
+        return SASRecState({name: tensor.cpu().numpy() for name, tensor in module.state_dict().items()})
+
+    def _make(self, n_items: int) -> Network:
+        from palate.models.sasrec.network import Network
+
+        return Network(
+            n_items,
+            self.embedding_size,
+            self.window,
+            self.blocks,
+            self.heads,
+            self.inner_size or self.embedding_size,
+            self.dropout,
+            gated=self.gated,
+        )
+
+    def _identity(self, train: Interactions, validation: Validation | None) -> str:
+        """Return a digest of what training depends on, but for how long it goes and where."""
+        free = {"checkpoint", "device", "epochs", "patience"} - (
+            {"epochs"} if self.schedule == "cosine" else set()
+        )
+        params = {name: value for name, value in self.params().items() if name not in free}
+        judged = [] if validation is None else [validation.users.tolist(), validation.items.tolist()]
+        told = json.dumps([params, train.fingerprint, judged])
+        return hashlib.sha256(told.encode()).hexdigest()
+
+    # --- scoring --------------------------------------------------------------------------------------------
+
+    def network(self) -> Network:
+        """Return the fitted network, for a closer look; (batch, length) item codes to (batch, length, size)."""
+        if self._network is None:
+            import torch
+
+            module = self._make(len(self.items))
+            weights = self.fitted.state.weights
+            module.load_state_dict(
+                {name: torch.from_numpy(array) for name, array in weights.items()}, assign=True
+            )
+            self._network = module.eval()
+        return self._network
+
+    def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
+        from palate.models.sasrec.task import expected
+
+        hidden = expected(self.network(), _liked(contexts.events))
+        return hidden @ self._table()[columns].T
+
+    def _table(self) -> NDArray[np.float32]:
+        table: NDArray[np.float32] = self.fitted.state.weights["items.weight"][:-1]
+        return table
+
+    def _similar(self, items: Codes, k: int) -> tuple[Codes, Floats]:
+        return nearest_by_cosine(self._table().astype(np.float64), items, k)
+
+    def _explain(self, contexts: Contexts, item: int) -> tuple[Codes, NDArray[np.float64], float]:
+        """Leave one out: an effect is what the score loses without the event; the baseline is the rest."""
+        events = _liked(contexts.events)
+        past = events.item
+        distinct = np.unique(past)
+        lists = [past, *(past[past != one] for one in distinct)]
+        indptr = np.concatenate([[0], np.cumsum([len(one) for one in lists])]).astype(np.int64)
+        told = Histories(indptr, np.concatenate(lists), np.ones(int(indptr[-1]), np.float32), None)
+        users = np.full(len(lists), contexts.users[0], np.int32)
+        asked = Contexts(contexts.labels.gather([0] * len(lists)), users, told)
+        scores = self._scores(asked, np.array([item], np.int32))[:, 0].astype(np.float64)
+        effects = scores[0] - scores[1:]
+        return distinct.astype(np.int32), effects, float(scores[0] - effects.sum())
+
+
+def _liked(events: Histories) -> Histories:
+    """Return the events that are no negative ones."""
+    liked = events.value >= 0
+    if liked.all():
+        return events
+    indptr = np.concatenate([[0], np.cumsum(liked)])[events.indptr].astype(np.int64)
+    return Histories(
+        indptr, events.item[liked], events.value[liked], None if events.time is None else events.time[liked]
+    )
+
+
+def _go_on(module: Network, earlier: SASRec, now: SASRec) -> None:
+    """Begin where an earlier model ended: its weights, and its vectors of the items that both know."""
+    import torch
+
+    theirs = now.items.encode(earlier.items.ids)
+    shared = theirs >= 0
+    weights = {name: torch.from_numpy(array) for name, array in earlier.fitted.state.weights.items()}
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if name == "items.weight":
+                parameter[torch.from_numpy(theirs[shared].astype(np.int64))] = weights[name][:-1][
+                    torch.from_numpy(shared)
+                ]
+            else:
+                parameter.copy_(weights[name])

@@ -1,0 +1,127 @@
+"""What SASRec learns: at each position of each history, which item comes next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from palate.interactions import Histories
+from palate.models.sasrec.network import Network
+from palate.models.validation import K, Validation
+from palate.neural import batches, losses
+from palate.vocabulary import Codes
+
+Loss = Literal["ce", "sampled_ce", "gbce", "bce"]
+
+
+@dataclass
+class NextItem:
+    """A `loop.Task`: rows are histories with something to foretell, or windows of a long one."""
+
+    module: Network
+    indptr: NDArray[np.int64]
+    """(rows + 1) into `items`"""
+    items: Codes
+    loss_name: Loss
+    negatives: int
+    calibration: float
+    smoothing: float
+    cells: int
+    validation: Validation | None
+    histories: Histories
+
+    def batches(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+        """Return rows of like length, at most `cells` padded positions together."""
+        return batches.by_length(np.diff(self.indptr) - 1, self.cells, rng)
+
+    def loss(self, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, int]:
+        """Return the sum over filled positions, and how many there are."""
+        module, device = self.module, self.module.items.weight.device
+        drawn = self._draw(rng)
+        given, length = batches.padded(self.indptr, self.items, rows, module.n_items, module.window + 1)
+        items = torch.from_numpy(given).to(device)
+        hidden = module(items[:, :-1], torch.from_numpy(length - 1).to(device))
+        filled = items[:, 1:] != module.n_items
+        hidden, target = hidden[filled], items[:, 1:][filled]  # (positions, size), (positions)
+        if self.loss_name == "ce":
+            loss = losses.cross_entropy(hidden, module.table, target, smoothing=self.smoothing)
+        elif self.loss_name == "sampled_ce":
+            loss = losses.cross_entropy(hidden, module.table, target, negatives=drawn.to(device))
+        else:
+            t = self.calibration if self.loss_name == "gbce" else 0.0
+            loss = losses.binary_cross_entropy(hidden, module.table, target, drawn.to(device), calibration=t)
+        return loss, len(target)
+
+    def _draw(self, rng: np.random.Generator) -> Tensor:
+        """Return items that all positions of a batch share as negatives."""
+        n = self.negatives if self.loss_name != "ce" else 0
+        return torch.from_numpy(rng.integers(0, self.module.n_items, n))
+
+    def validate(self) -> dict[str, float]:
+        """Return nDCG at 10 of validation rows, over the whole catalogue, what was seen left out."""
+        if self.validation is None:
+            return {}
+        events = self.histories.select(self.validation.users)
+        return {"valid_ndcg@10": self.validation.ndcg(best(self.module, events, K))}
+
+
+def expected(module: Network, events: Histories, cells: int = 2**15) -> NDArray[np.float32]:
+    """Return the vector that each history expects next, (histories, size); 0 for an empty one."""
+    found = np.zeros((len(events), module.items.embedding_dim), np.float32)
+    device = module.items.weight.device
+    lengths = np.minimum(events.lengths, module.window)
+    module.eval()
+    with torch.inference_mode():
+        for rows in batches.by_length(lengths, cells):
+            rows = rows[lengths[rows] > 0]
+            if not len(rows):
+                continue
+            given, length = batches.padded(events.indptr, events.item, rows, module.n_items, module.window)
+            hidden = module(torch.from_numpy(given).to(device), torch.from_numpy(length).to(device))
+            last = torch.from_numpy(length - 1).to(device)
+            found[rows] = hidden[torch.arange(len(rows), device=device), last].float().cpu().numpy()
+    return found
+
+
+def best(module: Network, events: Histories, k: int) -> Codes:
+    """Return the k items that each history expects most, among those it lacks, (histories, k)."""
+    from palate.kernels import scores as kernel
+
+    table = module.table.detach().float().cpu().numpy()
+    columns = np.arange(len(table), dtype=np.int32)
+    items = np.full((len(events), k), -1, np.int32)
+    top = np.full((len(events), k), -np.inf)
+    hidden = expected(module, events)
+    for start in range(0, len(events), 512):
+        rows = np.arange(start, min(start + 512, len(events)))
+        block = (hidden[rows] @ table.T).astype(np.float64)
+        some = events.select(rows)
+        kernel.hide(some.indptr, some.item, block)
+        kernel.top_k(block, columns, top[rows[0] : rows[-1] + 1], items[rows[0] : rows[-1] + 1])
+    return items
+
+
+def windows(events: Histories, window: int, *, every: bool) -> tuple[NDArray[np.int64], Codes]:
+    """Return rows to learn from as CSR: of each history the last window + 1 items, or `every` such stretch.
+
+    Stretches share one item, which ends one and begins the next, so that each item but the first is foretold once.
+    """
+    kept = events.lengths >= 2
+    start, stop = events.indptr[:-1][kept], events.indptr[1:][kept]
+    if not every:
+        start = np.maximum(start, stop - window - 1)
+        cut = np.stack([start, stop], 1)
+    else:
+        pieces = -(-(stop - start - 1) // window)
+        back = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+        end = np.repeat(stop, pieces) - back * window
+        cut = np.stack([np.maximum(np.repeat(start, pieces), end - window - 1), end], 1)
+    length = cut[:, 1] - cut[:, 0]
+    indptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+    place = np.arange(indptr[-1]) - np.repeat(indptr[:-1], length) + np.repeat(cut[:, 0], length)
+    return indptr, events.item[place]

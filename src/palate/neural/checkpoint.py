@@ -1,0 +1,50 @@
+"""The state of a training after an epoch: one file, whole or not at all, that can run nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from palate.atomic import whole
+from palate.errors import SavedModelError
+
+_NAME = "training.safetensors"
+
+
+def write(folder: Path, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+    """Write `folder`/training.safetensors; what stood there is replaced when the new file is whole."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    # Each tensor in memory of its own: the format refuses those that share.
+    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    with whole(folder / _NAME) as path:
+        save_file(own, path, {"palate": json.dumps(numbers)})
+
+
+def read(folder: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Return what `write` wrote; None where nothing stands.
+
+    Raises SavedModelError for a torn file, or one of another training.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / _NAME
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            numbers = json.loads(file.metadata()["palate"])
+            tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise SavedModelError(f"{path} is torn or altered: remove it, and training starts anew.") from error
+    if numbers.get("identity") != identity:
+        raise SavedModelError(
+            f"{path} belongs to another training (other data or parameters): give another checkpoint folder, or remove "
+            "it to start anew."
+        )
+    return tensors, numbers

@@ -1,0 +1,50 @@
+"""Where to compute, in what precision, and what to say when memory runs out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+
+from palate.errors import PalateError, PlanError
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["float32", "bfloat16"]
+
+
+def pick(device: Device) -> torch.device:
+    """Return the device asked for; `auto` is a CUDA card where there is one, else the processor.
+
+    Raises PlanError for one that is not there.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        return torch.device("cuda" if there["cuda"] else "cpu")
+    if not there[device]:
+        raise PlanError(
+            f'device = "{device}" is not to be had here (torch {torch.__version__}): take "auto" or "cpu".'
+        )
+    return torch.device(device)
+
+
+def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[None]:
+    """Return the context in which a forward pass runs: bfloat16 products on request."""
+    if precision == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+@contextlib.contextmanager
+def enough_memory(advice: str) -> Iterator[None]:
+    """Turn torch's ways of saying that memory ran out into one error with `advice`."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        words = str(error)
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in words:
+            raise PalateError(
+                f"the memory did not suffice ({words.splitlines()[0][:120]}). {advice}"
+            ) from None
+        raise

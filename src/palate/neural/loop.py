@@ -1,0 +1,332 @@
+"""The training loop that every torch model of Palate stands on.
+
+A model brings a `Task`: a module, its batches of an epoch (places of rows, so that a batch can be shared by several
+processes), the loss of a batch, and a measure on validation rows. `train` does the rest: seeds, steps, warm-up, clipping,
+early stopping, the best state, checkpoints, progress.
+
+    a step      the gradient of (sum of losses) / (how many), over the batch of all processes together
+    an epoch    starts from its own seeds, of `seed` and its number alone: so a run that goes on after the last
+                whole epoch is the run that was never stopped, to the bit
+    several     under `torchrun`, each process takes its share of every batch and gradients are added up; validation,
+    processes   checkpoints are the first one's
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from palate.errors import PalateError, PalateWarning
+from palate.neural import checkpoint, devices
+from palate.progress import progress
+
+
+class Task(Protocol):
+    """What is learned."""
+
+    module: nn.Module
+
+    def batches(self, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
+        """Return the batches of an epoch: places of rows."""
+
+    def loss(self, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, int]:
+        """Return the sum of the losses of rows, and of how many. `rng` is the same in all processes."""
+
+    def validate(self) -> dict[str, float]:
+        """Return measures on validation rows, the one that stops first, higher is better; empty where there are none."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How to train."""
+
+    epochs: int
+    learning_rate: float
+    seed: int
+    weight_decay: float = 0.0
+    """decoupled (AdamW)"""
+    betas: tuple[float, float] = (0.9, 0.98)
+    warmup: int = 0
+    """steps in which the learning rate rises evenly from 0"""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """after the warm-up; cosine falls to a hundredth at the last epoch"""
+    clip: float = 0.0
+    """the longest gradient; 0: any"""
+    patience: int = 10
+    """epochs without a better validation before it stops"""
+    averaging: float = 0.0
+    """of the weights: each step keeps so much of their running mean, which is what is judged and kept; 0: none"""
+    device: devices.Device = "auto"
+    precision: devices.Precision = "float32"
+    unit: str = "events"
+    checkpoint: Path | None = None
+    """folder of the state after each epoch; what stands there is gone on with"""
+    identity: str = ""
+    """of the task: a checkpoint of another is refused"""
+    advice: str = "Lower the batch."
+    """what to do when memory runs out"""
+
+
+Note = Callable[..., None]
+"""Is told the figures of each epoch by name."""
+
+
+def train(task: Task, course: Course, note: Note) -> None:
+    """Train `task.module` in place; it ends in the best state by validation, or the last where there is none.
+
+    A loss that is no finite number ends training with a warning, in the last good state.
+
+    Raises:
+        PalateError: the first epoch came to no finite loss, or memory ran out.
+        SavedModelError: the checkpoint is torn or of another task.
+
+    """
+    with devices.enough_memory(course.advice):
+        _Run(task, course, note).all_epochs()
+
+
+class _Run:
+    """One training: what changes while it goes."""
+
+    def __init__(self, task: Task, course: Course, note: Note) -> None:
+        self.task, self.course, self.note = task, course, note
+        self.device = devices.pick(course.device)
+        self.module = task.module.to(self.device)
+        self.parameters = [one for one in self.module.parameters() if one.requires_grad]
+        self.optimiser = torch.optim.AdamW(
+            self.parameters,
+            lr=course.learning_rate,
+            betas=course.betas,
+            weight_decay=course.weight_decay,
+            fused=self.device.type in ("cpu", "cuda"),
+        )
+        self.rank, self.processes = _processes()
+        self.epoch, self.step, self.since_best = 0, 0, 0
+        self.best_value = -math.inf
+        self.best: dict[str, Tensor] = {}
+        self.mean = [one.detach().clone() for one in self.parameters] if course.averaging else []
+        self.seconds = 0.0
+
+    def all_epochs(self) -> None:
+        """Go through the epochs that are left."""
+        course = self.course
+        self._resume()
+        total = course.epochs - self.epoch
+        with progress(f"Training {course.epochs} epochs", total=total, unit="epochs") as advance:
+            while self.epoch < course.epochs and not self._patience_is_over():
+                begun = time.perf_counter()
+                numbers = self._one_epoch(advance)
+                if not math.isfinite(numbers["loss"]):
+                    self._refuse(numbers)
+                    break
+                with self._averaged():
+                    self.module.eval()
+                    measured = _agreed(self.task.validate())
+                    self._judge(measured)
+                self.epoch += 1
+                self.seconds += time.perf_counter() - begun
+                self.note(epoch=self.epoch, **numbers, **measured, seconds=self.seconds)
+                self._keep()
+        self._load(self.best)
+
+    def _one_epoch(self, advance: Callable[..., None]) -> dict[str, float]:
+        seed = int(np.random.SeedSequence([self.course.seed, self.epoch]).generate_state(1)[0])
+        torch.manual_seed(seed + self.rank)
+        rng = np.random.default_rng(seed)
+        batches = self.task.batches(rng)
+        self.module.train()
+        losses, events, begun = 0.0, 0, time.perf_counter()
+        for place, rows in enumerate(batches):
+            loss, count = self._one_step(rows, rng, len(batches))
+            if not math.isfinite(loss):
+                return {"loss": loss, "step": place + 1, "steps": len(batches)}
+            losses += loss
+            events += count
+            speed = events / max(time.perf_counter() - begun, 1e-9)
+            advance(
+                1 / len(batches),
+                f"loss {losses / events:.4f}, {speed:,.0f} {self.course.unit}/s{self._best_words()}",
+            )
+        return {
+            "loss": losses / max(events, 1),
+            f"{self.course.unit}_per_second": events / (time.perf_counter() - begun),
+        }
+
+    def _one_step(self, rows: NDArray[np.int64], rng: np.random.Generator, steps: int) -> tuple[float, int]:
+        """Move once; returns the batch's sum of losses and how many they are."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.course.learning_rate * self._slope(steps)
+        self.optimiser.zero_grad(set_to_none=True)
+        with devices.autocast(self.device, self.course.precision):
+            loss, count = self.task.loss(rows[self.rank :: self.processes], rng)
+        found = torch.tensor([float(loss.detach()), count], dtype=torch.float64)
+        if count:
+            loss.backward()  # type: ignore[no-untyped-call]
+        _added(found)
+        total, events = float(found[0]), int(found[1])
+        if math.isfinite(total) and events:
+            gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in self.parameters]
+            _added(*gradients)
+            for one, gradient in zip(self.parameters, gradients, strict=True):
+                one.grad = gradient.div_(events)
+            if self.course.clip:
+                nn.utils.clip_grad_norm_(self.parameters, self.course.clip)
+            self.optimiser.step()
+            self.step += 1
+            if self.mean:
+                # The mean of the first steps is of these alone.
+                share = max(1 - self.course.averaging, 1 / self.step)
+                torch._foreach_lerp_(self.mean, [one.detach() for one in self.parameters], share)
+        return total, events
+
+    def _slope(self, steps: int) -> float:
+        """Return the share of the learning rate at this step."""
+        course = self.course
+        if self.step < course.warmup:
+            return (self.step + 1) / course.warmup
+        if course.schedule == "constant":
+            return 1.0
+        done = (self.step - course.warmup) / max(course.epochs * steps - course.warmup, 1)
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+    # --- validation and the best state ------------------------------------------------------------------------
+
+    def _judge(self, measured: dict[str, float]) -> None:
+        value = next(iter(measured.values()), math.inf)
+        if value > self.best_value or not measured:
+            self.best_value, self.since_best = value, 0
+            self.best = {name: tensor.detach().clone() for name, tensor in self.module.state_dict().items()}
+        else:
+            self.since_best += 1
+
+    def _patience_is_over(self) -> bool:
+        return self.since_best > self.course.patience
+
+    def _best_words(self) -> str:
+        return f", best {self.best_value:.4f}" if math.isfinite(self.best_value) else ""
+
+    def _averaged(self) -> _Swapped:
+        """Judge and keep the running mean of the weights, where there is one."""
+        return _Swapped(self.parameters, self.mean)
+
+    def _load(self, state: dict[str, Tensor]) -> None:
+        if state:
+            self.module.load_state_dict(state)
+
+    def _refuse(self, numbers: dict[str, float]) -> None:
+        where = f"in epoch {self.epoch + 1}, step {numbers['step']:,} of {numbers['steps']:,}"
+        do = f"Lower learning_rate ({self.course.learning_rate:g}), or set clip = 1."
+        if not self.best:
+            raise PalateError(f"the loss is {numbers['loss']} {where}: nothing was learned yet. {do}")
+        warnings.warn(
+            f"the loss is {numbers['loss']} {where}; the best state until then is kept. {do}",
+            PalateWarning,
+            stacklevel=5,
+        )
+
+    # --- checkpoints ------------------------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        if self.course.checkpoint is None or self.rank:
+            return
+        tensors = {f"module.{name}": tensor for name, tensor in self.module.state_dict().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        tensors |= {f"mean.{place}": tensor for place, tensor in enumerate(self.mean)}
+        for place, state in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{place}.{name}": torch.as_tensor(value) for name, value in state.items()}
+        numbers = {name: getattr(self, name) for name in _NUMBERS}
+        checkpoint.write(self.course.checkpoint, tensors, {"identity": self.course.identity, **numbers})
+
+    def _resume(self) -> None:
+        if self.course.checkpoint is None:
+            return
+        kept = checkpoint.read(self.course.checkpoint, self.course.identity)
+        if kept is None:
+            return
+        tensors, numbers = kept
+        parts: dict[str, dict[str, Tensor]] = {"module": {}, "best": {}, "mean": {}, "optimiser": {}}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = tensor
+        self._load(parts["module"])
+        self.best = {name: tensor.to(self.device) for name, tensor in parts["best"].items()}
+        for place, tensor in parts["mean"].items():
+            self.mean[int(place)].copy_(tensor)
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts["optimiser"].items():
+            place, _, what = name.partition(".")
+            state.setdefault(int(place), {})[what] = tensor
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
+        for name in _NUMBERS:
+            setattr(self, name, numbers[name])
+
+
+_NUMBERS = ("epoch", "step", "since_best", "best_value", "seconds")
+
+
+class _Swapped:
+    """While it lasts, the parameters hold the values of others."""
+
+    def __init__(self, parameters: list[nn.Parameter], others: list[Tensor]) -> None:
+        self.parameters, self.others = parameters, others
+        self.own: list[Tensor] = []
+
+    def __enter__(self) -> None:
+        self.own = [one.detach().clone() for one in self.parameters] if self.others else []
+        self._put(self.others)
+
+    def __exit__(self, *_: object) -> None:
+        self._put(self.own)
+
+    def _put(self, values: list[Tensor]) -> None:
+        with torch.no_grad():
+            for one, value in zip(self.parameters, values, strict=False):
+                one.copy_(value)
+
+
+# --- several processes ----------------------------------------------------------------------------------------
+
+
+def _processes() -> tuple[int, int]:
+    """Return this process's number and how many there are; joins them where `torchrun` says so."""
+    from torch import distributed
+
+    if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
+        return 0, 1
+    if not distributed.is_initialized():
+        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return distributed.get_rank(), distributed.get_world_size()
+
+
+def _added(*tensors: Tensor) -> None:
+    """Add up tensors over all processes, in place, in one message."""
+    from torch import distributed
+
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return
+    flat = torch.cat([one.reshape(-1) for one in tensors])
+    distributed.all_reduce(flat)
+    start = 0
+    for one in tensors:
+        one.copy_(flat[start : start + one.numel()].view_as(one))
+        start += one.numel()
+
+
+def _agreed(measured: dict[str, float]) -> dict[str, float]:
+    """Return the mean of what the processes measured, so that all of them stop together."""
+    values = torch.tensor([*measured.values(), 1.0], dtype=torch.float64)
+    _added(values)
+    values /= values[-1].clone()
+    return dict(zip(measured, values.tolist(), strict=False))

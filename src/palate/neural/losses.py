@@ -1,0 +1,183 @@
+"""Cross-entropies over a catalogue, chunk by chunk: the full logits never exist.
+
+A position has a vector h, an item a row w of the table, and the score of the item there is h . w. Every loss here is
+the sum over positions of what the score of the item that came next costs against the others:
+
+    cross_entropy           - log softmax over the whole catalogue, with label smoothing
+    cross_entropy, sampled  the same over the item and a few others drawn evenly, shared by all positions
+    binary_cross_entropy    - log sigmoid of the item, - log(1 - sigmoid) of drawn others; with a power on the first it
+                            is gBCE (Petrov and Macdonald, "gSASRec", RecSys 2023), which undoes the overconfidence
+                            that comes from drawing few
+
+Logits, loss and gradients are made together, a chunk of positions at a time in one buffer that is used again, so
+memory is (items x chunk) and the backward pass is only a multiplication. With e = exp(logit - largest) and Z its sum,
+
+    d/dh = (sum_i e_i w_i) / Z - w_target        d/dw_i = sum_h e_i h / Z - (h where i is the target)
+
+so the buffer is never divided: Z divides the rows of h, which are 64 numbers and not 10,000.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+CHUNK = 128
+"""Positions at a time on a processor: the buffer stays in the cache."""
+CHUNK_BYTES = 2**28
+"""Of the buffer on an accelerator, which wants large products."""
+
+
+def cross_entropy(
+    hidden: Tensor,
+    table: Tensor,
+    target: Tensor,
+    *,
+    negatives: Tensor | None = None,
+    smoothing: float = 0.0,
+    chunk: int | None = None,
+) -> Tensor:
+    """Return the sum over positions of - log P(target), differentiable by `hidden` and `table`.
+
+    Args:
+        hidden: (positions, size).
+        table: (items, size), a row for each item.
+        target: (positions) int64, the item that came next.
+        negatives: (drawn) int64 items that all positions share, instead of the catalogue; where one is the target of a
+            position it does not count there. Their logits are raised by log((items - 1) / drawn), so that the loss
+            estimates the full one.
+        smoothing: share of the target's probability that is spread evenly over the catalogue (full loss only).
+        chunk: positions at a time.
+
+    Cost: 6 x positions x items x size operations, three matrix products; memory items x chunk, and the gradients.
+
+    """
+    if negatives is not None:
+        return _Sampled.apply(hidden, table, target, negatives, chunk)  # type: ignore[no-any-return]
+    return _Full.apply(hidden, table, target, smoothing, chunk)  # type: ignore[no-any-return]
+
+
+def binary_cross_entropy(
+    hidden: Tensor, table: Tensor, target: Tensor, negatives: Tensor, *, calibration: float = 0.0
+) -> Tensor:
+    """Return the sum over positions of - beta log sigmoid(target) - sum over drawn items of log(1 - sigmoid).
+
+    Args:
+        hidden, table, target: as in `cross_entropy`.
+        negatives: (positions, drawn) int64, other items for each position; or (drawn), shared by all, in which a
+            position's own target does not count.
+        calibration: t of gBCE, 0 to 1; beta = a (t (1 - 1/a) + 1/a) with a = drawn / (items - 1). 0 is plain BCE, 1
+            gives scores that are calibrated over the catalogue.
+
+    """
+    drawn = negatives.shape[-1]
+    share = drawn / max(len(table) - 1, 1)
+    beta = share * (calibration * (1 - 1 / share) + 1 / share)
+    positive = (hidden * functional.embedding(target, table)).sum(-1)  # (positions)
+    others = functional.embedding(negatives, table)
+    if negatives.ndim == 1:
+        logits = hidden @ others.T  # (positions, drawn)
+        logits = logits.masked_fill(negatives == target[:, None], -math.inf)
+    else:
+        logits = torch.einsum("pd,pnd->pn", hidden, others)
+    return -beta * functional.logsigmoid(positive).sum() + functional.softplus(logits).sum()
+
+
+class _Full(torch.autograd.Function):
+    """Over the whole catalogue; the gradients are made on the way and wait for the backward pass."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, table: Tensor, target: Tensor, smoothing: float, chunk: int | None
+    ) -> Tensor:
+        n_items = len(table)
+        of_hidden, of_table = torch.empty_like(hidden), torch.zeros_like(table)
+        losses = torch.zeros((), dtype=torch.float64, device=hidden.device)
+        middle = table.mean(0)
+        for rows, buffer in _chunks(hidden, n_items, chunk):
+            h, theirs = hidden[rows], table[target[rows]]  # (chunk, size)
+            logits = torch.mm(table, h.T, out=buffer)  # (items, chunk)
+            largest, total = _raise(logits)
+            chosen = (h * theirs).sum(-1)
+            loss = total.log() + largest - (1 - smoothing) * chosen - smoothing * (h @ middle)
+            losses += loss.sum(dtype=losses.dtype)
+            expected = torch.mm(logits.T, table) / total[:, None]
+            of_hidden[rows] = expected - (1 - smoothing) * theirs - smoothing * middle
+            of_table.addmm_(logits, h / total[:, None])
+        of_table.index_add_(0, target, hidden, alpha=-(1 - smoothing))
+        if smoothing:
+            of_table -= smoothing / n_items * hidden.sum(0)
+        ctx.save_for_backward(of_hidden, of_table)
+        return losses.to(hidden.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, outer: Tensor) -> Any:  # type: ignore[override]
+        of_hidden, of_table = ctx.saved_tensors
+        return of_hidden * outer, of_table * outer, None, None, None
+
+
+class _Sampled(torch.autograd.Function):
+    """Over the target and drawn items."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, table: Tensor, target: Tensor, negatives: Tensor, chunk: int | None
+    ) -> Tensor:
+        others = table[negatives]  # (drawn, size)
+        of_hidden, of_others = torch.empty_like(hidden), torch.zeros_like(others)
+        of_target = torch.empty_like(hidden)
+        losses = torch.zeros((), dtype=torch.float64, device=hidden.device)
+        raised = math.log(max(len(table) - 1, 1) / len(negatives))
+        for rows, buffer in _chunks(hidden, len(negatives), chunk):
+            h, theirs = hidden[rows], table[target[rows]]  # (chunk, size)
+            logits = torch.mm(others, h.T, out=buffer)  # (drawn, chunk)
+            logits.masked_fill_(negatives[:, None] == target[rows], -math.inf)
+            largest, total = _raise(logits)
+            chosen = (h * theirs).sum(-1)
+            # Two terms, the drawn and the chosen, under the larger of their shifts.
+            shift = torch.maximum(largest + raised, chosen)
+            drawn = total * torch.exp(largest + raised - shift)
+            whole = drawn + torch.exp(chosen - shift)
+            losses += (whole.log() + shift - chosen).sum(dtype=losses.dtype)
+            share = (drawn / whole / total)[:, None]  # what an exponential weighs
+            missing = (drawn / whole)[:, None]  # 1 - P(target)
+            of_hidden[rows] = torch.mm(logits.T, others) * share - missing * theirs
+            of_others.addmm_(logits, h * share)
+            of_target[rows] = -missing * h
+        of_table = torch.zeros_like(table)
+        of_table.index_add_(0, target, of_target)
+        of_table.index_add_(0, negatives, of_others)
+        ctx.save_for_backward(of_hidden, of_table)
+        return losses.to(hidden.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, outer: Tensor) -> Any:  # type: ignore[override]
+        of_hidden, of_table = ctx.saved_tensors
+        return of_hidden * outer, of_table * outer, None, None, None
+
+
+def _chunks(hidden: Tensor, rows: int, chunk: int | None) -> Any:
+    """Yield slices of positions, each with a buffer (rows, chunk) for its logits."""
+    if chunk is None:
+        chunk = CHUNK if hidden.device.type == "cpu" else max(CHUNK, CHUNK_BYTES // (4 * max(rows, 1)))
+    buffer = torch.empty((rows * min(chunk, len(hidden)),), dtype=hidden.dtype, device=hidden.device)
+    for start in range(0, len(hidden), chunk):
+        stop = min(start + chunk, len(hidden))
+        yield slice(start, stop), buffer[: rows * (stop - start)].view(rows, stop - start)
+
+
+def _raise(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Replace (items, chunk) by exp(logits - largest of the column); return the largest and the sums, (chunk)."""
+    largest = logits.amax(0).clamp_(min=-1e30)  # a column of -inf alone: exponentials of 0, not NaN
+    if logits.device.type == "cpu" and logits.dtype == torch.float32:
+        from palate.kernels.softmax import exponentials
+
+        total = torch.empty_like(largest)
+        exponentials(logits.numpy(), largest.numpy(), total.numpy())
+        return largest, total
+    logits.sub_(largest).exp_()
+    return largest, logits.sum(0)
