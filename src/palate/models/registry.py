@@ -18,6 +18,8 @@ _HOMES = {
     "mean": "palate.models.mean:Mean",
     "bias": "palate.models.bias:Bias",
     "ease": "palate.models.ease:EASE",
+    "sasrec": "palate.models.sasrec:SASRec",
+    "ials": "palate.models.ials:IALS",
     "sar": "palate.models.sar:SAR",
     "rbm": "palate.models.rbm:RBM",
     "svd": "palate.models.svd:SVD",
