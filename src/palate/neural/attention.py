@@ -34,8 +34,8 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Attention, then two dense layers at each position, each added to its input (normalised before: Xiong 2020).
 
-    gated: LiGR (Borisyuk and others, 2025): each branch passes a sigmoid gate of the block's input, and the dense layers
-    are SwiGLU.
+    gated: LiGR (Borisyuk and others, 2025): each branch passes a sigmoid gate of the block's input, and the dense
+    layers are SwiGLU.
     """
 
     def __init__(self, size: int, heads: int, inner: int, dropout: float, *, gated: bool = False) -> None:
@@ -57,7 +57,8 @@ class Block(nn.Module):
         if not len(self.gates):
             return self.dropout(functional.gelu(wide))
         gate, value = wide.chunk(2, -1)
-        return functional.silu(gate) * value
+        bent: Tensor = functional.silu(gate) * value
+        return bent
 
     def _gated(self, place: int, x: Tensor, branch: Tensor) -> Tensor:
         return torch.sigmoid(self.gates[place](x)) * branch if len(self.gates) else branch

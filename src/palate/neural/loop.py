@@ -1,8 +1,8 @@
 """The training loop that every torch model of Palate stands on.
 
 A model brings a `Task`: a module, its batches of an epoch (places of rows, so that a batch can be shared by several
-processes), the loss of a batch, and a measure on validation rows. `train` does the rest: seeds, steps, warm-up, clipping,
-early stopping, the best state, checkpoints, progress.
+processes), the loss of a batch, and a measure on validation rows. `train` does the rest: seeds, steps, warm-up,
+clipping, early stopping, the best state, checkpoints, progress.
 
     a step      the gradient of (sum of losses) / (how many), over the batch of all processes together
     an epoch    starts from its own seeds, of `seed` and its number alone: so a run that goes on after the last
@@ -35,7 +35,9 @@ from palate.progress import progress
 class Task(Protocol):
     """What is learned."""
 
-    module: nn.Module
+    @property
+    def module(self) -> nn.Module:
+        """What has the weights."""
 
     def batches(self, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
         """Return the batches of an epoch: places of rows."""
@@ -44,7 +46,7 @@ class Task(Protocol):
         """Return the sum of the losses of rows, and of how many. `rng` is the same in all processes."""
 
     def validate(self) -> dict[str, float]:
-        """Return measures on validation rows, the one that stops first, higher is better; empty where there are none."""
+        """Return measures of validation rows, first the one that stops, higher is better; empty without such rows."""
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,10 @@ def cross_entropy(
 
     """
     if negatives is not None:
-        return _Sampled.apply(hidden, table, target, negatives, chunk)  # type: ignore[no-any-return]
-    return _Full.apply(hidden, table, target, smoothing, chunk)  # type: ignore[no-any-return]
+        sampled: Tensor = _Sampled.apply(hidden, table, target, negatives, chunk)  # type: ignore[no-untyped-call]
+        return sampled
+    full: Tensor = _Full.apply(hidden, table, target, smoothing, chunk)  # type: ignore[no-untyped-call]
+    return full
 
 
 def binary_cross_entropy(
@@ -115,7 +117,7 @@ class _Full(torch.autograd.Function):
         return losses.to(hidden.dtype)
 
     @staticmethod
-    def backward(ctx: Any, outer: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, outer: Tensor) -> Any:
         of_hidden, of_table = ctx.saved_tensors
         return of_hidden * outer, of_table * outer, None, None, None
 
@@ -155,7 +157,7 @@ class _Sampled(torch.autograd.Function):
         return losses.to(hidden.dtype)
 
     @staticmethod
-    def backward(ctx: Any, outer: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, outer: Tensor) -> Any:
         of_hidden, of_table = ctx.saved_tensors
         return of_hidden * outer, of_table * outer, None, None, None
 

@@ -77,10 +77,9 @@ def expected(module: Network, events: Histories, cells: int = 2**15) -> NDArray[
     lengths = np.minimum(events.lengths, module.window)
     module.eval()
     with torch.inference_mode():
-        for rows in batches.by_length(lengths, cells):
-            rows = rows[lengths[rows] > 0]
-            if not len(rows):
-                continue
+        told = np.flatnonzero(lengths)
+        for some in batches.by_length(lengths[told], cells):
+            rows = told[some]
             given, length = batches.padded(events.indptr, events.item, rows, module.n_items, module.window)
             hidden = module(torch.from_numpy(given).to(device), torch.from_numpy(length).to(device))
             last = torch.from_numpy(length - 1).to(device)
