@@ -1,0 +1,51 @@
+"""Two processes that share every batch learn what one learns from the whole of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from palate.neural.loop import train  # noqa: E402
+from tests.neural.toy import Toy, course, weights  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.skipif(
+    not (torch.distributed.is_available() and torch.distributed.is_gloo_available()),
+    reason="this torch has no gloo",
+)
+
+
+def torchrun(*words: object, processes: int = 2) -> None:
+    """Run a module under torchrun on this machine, each process with one thread."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}"]
+    command += ["--master-addr=127.0.0.1", f"--master-port={port}", *map(str, words)]
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "GLOO_SOCKET_IFNAME": "lo",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_two_processes_equal_one_at_the_same_global_batch(tmp_path: Path) -> None:
+    torchrun("-m", "tests.neural.toy", tmp_path / "two.npz")
+    task = Toy(dropout=0.0)
+    train(task, course(), lambda **_: None)
+    with np.load(tmp_path / "two.npz") as two:
+        for name, one in weights(task).items():
+            np.testing.assert_allclose(two[name], one, rtol=0, atol=1e-4)
+            assert np.abs(one).max() > 0
