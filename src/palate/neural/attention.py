@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from palate.neural.dropout import Dropout
+
 
 class Attention(nn.Module):
     """Causal attention with `heads` heads; O(length^2) operations, O(length) memory (fused)."""
@@ -46,19 +48,22 @@ class Block(nn.Module):
         self.widen = nn.Linear(size, 2 * inner if gated else inner)
         self.narrow = nn.Linear(inner, size)
         self.gates = nn.ModuleList(nn.Linear(size, size) for _ in range(2 if gated else 0))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, length, size) to the same."""
         x = x + self._gated(0, x, self.dropout(self.attention(self.before_attention(x))))
-        return x + self._gated(1, x, self.dropout(self.narrow(self._bent(self.widen(self.before_dense(x))))))
+        dense: Tensor = self.narrow(self._bent(self.widen(self.before_dense(x))))
+        return x + self._gated(1, x, self.dropout(dense))
 
     def _bent(self, wide: Tensor) -> Tensor:
         if not len(self.gates):
-            return self.dropout(functional.gelu(wide))
+            return functional.gelu(wide)
         gate, value = wide.chunk(2, -1)
-        bent: Tensor = functional.silu(gate) * value
-        return bent
+        return functional.silu(gate) * value
 
     def _gated(self, place: int, x: Tensor, branch: Tensor) -> Tensor:
-        return torch.sigmoid(self.gates[place](x)) * branch if len(self.gates) else branch
+        if not len(self.gates):
+            return branch
+        passed: Tensor = torch.sigmoid(self.gates[place](x)) * branch
+        return passed

@@ -3,12 +3,12 @@
 Kang and McAuley, "Self-attentive sequential recommendation", ICDM 2018. A history is read in order; at each position
 causal attention mixes the items until there into a vector, and the score of an item is its product with that vector.
 All positions of all histories are learned at once. What made it the strongest plain model of sequences is not in that
-paper: the loss over the whole catalogue instead of one drawn item (Klenitskiy and Vasilev, "Turning dross into gold loss",
-RecSys 2023), layers normalised before, and fitting until a ranking metric of validation rows stops rising.
+paper: the loss over the whole catalogue instead of one drawn item (Klenitskiy and Vasilev, "Turning dross into gold
+loss", RecSys 2023), layers normalised before, and fitting until a ranking metric of validation rows stops rising.
 
 A history that was never seen is scored like any other. Cost of an epoch: for each event about 6 x items x size
-operations of the loss and 6 x blocks x (12 size + 2 window) x size of the network; memory items x 128 floats and three copies of
-the weights.
+operations of the loss and 6 x blocks x (12 size + 2 window) x size of the network; memory items x 128 floats and three
+copies of the weights.
 """
 
 from __future__ import annotations

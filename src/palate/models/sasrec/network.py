@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from palate.neural.attention import Block
+from palate.neural.dropout import Dropout
 
 
 class Network(nn.Module):
@@ -35,7 +36,7 @@ class Network(nn.Module):
         self.positions = nn.Embedding(window, size)
         self.blocks = nn.ModuleList(Block(size, heads, inner, dropout, gated=gated) for _ in range(blocks))
         self.last = nn.LayerNorm(size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.scale = math.sqrt(size)
         self.apply(_begin)
 
