@@ -27,6 +27,7 @@ _HOMES = {
     "EASE": "palate.models.ease",
     "Histories": "palate.interactions",
     "Interactions": "palate.interactions",
+    "Markov": "palate.models.markov",
     "Mean": "palate.models.mean",
     "PalateError": "palate.errors",
     "Popularity": "palate.models.popularity",
@@ -36,6 +37,7 @@ _HOMES = {
     "Recommender": "palate.models.base",
     "SAR": "palate.models.sar",
     "SVD": "palate.models.svd",
+    "SessionKNN": "palate.models.session_knn",
     "Split": "palate.split",
     "compare": "palate.evaluation",
     "compare_models": "palate.experiment.compare",
@@ -61,11 +63,13 @@ __all__ = [
     "Dataset",
     "Histories",
     "Interactions",
+    "Markov",
     "Mean",
     "PalateError",
     "Popularity",
     "Random",
     "Recommender",
+    "SessionKNN",
     "Split",
     "__version__",
     "compare",
@@ -101,12 +105,14 @@ if TYPE_CHECKING:
     from palate.models.bias import Bias
     from palate.models.blend import Blend
     from palate.models.ease import EASE
+    from palate.models.markov import Markov
     from palate.models.mean import Mean
     from palate.models.popularity import Popularity
     from palate.models.random import Random
     from palate.models.rbm import RBM
     from palate.models.rlrmc import RLRMC
     from palate.models.sar import SAR
+    from palate.models.session_knn import SessionKNN
     from palate.models.svd import SVD
     from palate.split import Split
 

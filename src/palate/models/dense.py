@@ -65,3 +65,24 @@ def nearest_by_cosine(
         block[np.arange(len(some)), some] = -np.inf
         kernel.top_k(block, columns, best[start : start + step], found[start : start + step])
     return found, best
+
+
+def nearest_by_score(
+    scores: Callable[[Codes], NDArray[np.float64]], items: Codes, k: int, n_items: int
+) -> tuple[Codes, NDArray[np.float64]]:
+    """Return the k items with the highest `scores` (some items, all items) of each of `items`, and the scores.
+
+    An item is not its own neighbour, and one of score 0 has nothing in common.
+    """
+    from palate.kernels import scores as kernel
+
+    columns = np.arange(n_items, dtype=np.int32)
+    found, best = np.full((len(items), k), -1, np.int32), np.full((len(items), k), -np.inf)
+    step = max(1, _CELLS // n_items)
+    for start in range(0, len(items), step):
+        some = items[start : start + step]
+        block = scores(some)
+        block[block == 0] = -np.inf
+        block[np.arange(len(some)), some] = -np.inf
+        kernel.top_k(block, columns, best[start : start + step], found[start : start + step])
+    return found, best

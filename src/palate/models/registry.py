@@ -18,6 +18,8 @@ _HOMES = {
     "mean": "palate.models.mean:Mean",
     "bias": "palate.models.bias:Bias",
     "ease": "palate.models.ease:EASE",
+    "markov": "palate.models.markov:Markov",
+    "session_knn": "palate.models.session_knn:SessionKNN",
     "sasrec": "palate.models.sasrec:SASRec",
     "ials": "palate.models.ials:IALS",
     "sar": "palate.models.sar:SAR",
