@@ -6,8 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from palate.catalogue import Catalogue
+from palate.errors import SplitError
 from palate.interactions import Interactions
+from palate.split import Split, given
 
 Repeats = Literal["keep", "first", "last", "sum"]
 
@@ -28,6 +33,10 @@ class Dataset:
     """Where the rows came from: a file, a folder, an address"""
     notes: tuple[str, ...] = ()
     """What was guessed, changed or left out while reading"""
+    tests: NDArray[np.bool_] | None = None
+    """(rows) the test part of the split that the set was published with, where there is one; the rest trains"""
+    candidates: Interactions | None = None
+    """What is to be ranked for each test user, where the set was published with lists"""
 
     @property
     def fingerprint(self) -> str:
@@ -38,6 +47,15 @@ class Dataset:
         items = "" if self.catalogue is None else f", {self.catalogue!r}"
         return f"Dataset({self.name}: {self.interactions!r}{items})"
 
+    def published_split(self) -> Split:
+        """Return the split that the set was published with. Raises SplitError where it has none."""
+        if self.tests is None:
+            raise SplitError(
+                f"{self.name} was published without a split: give test = FILE (and valid = FILE), or another method."
+            )
+        train, test = (self.interactions.select(rows) for rows in (~self.tests, self.tests))
+        return given(train, test, candidates=self.candidates)
+
     def prepared(self, *, repeats: Repeats = "keep", min_user: int = 0, min_item: int = 0) -> Dataset:
         """Return the set after the repeats policy and the iterative k-core (self where neither is asked).
 
@@ -46,7 +64,9 @@ class Dataset:
         data = self.interactions.repeated(repeats)
         if min_user > 1 or min_item > 1:
             data = data.k_core(min_user, min_item)
-        return self if data is self.interactions else replace(self, interactions=data)
+        if data is self.interactions:
+            return self
+        return replace(self, interactions=data, tests=None, candidates=None)  # other rows than were published
 
 
 @dataclass(frozen=True)

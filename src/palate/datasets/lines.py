@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -58,6 +59,35 @@ class Sequences:
         frame = frame.with_columns(whole_numbers(frame["user"]), whole_numbers(frame["item"]))
         frame = frame.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).over("user").alias("time"))
         return frame.select([name for name in self.columns if columns is None or name in columns])
+
+
+def is_lists(path: str | Path) -> bool:
+    """Whether a file lists candidates as NCF does: its first line starts with `(user,item)`."""
+    return bool(re.match(r"\(.+,.+\)\s", (open_text(path).head() or [""])[0] + " "))
+
+
+def read_lists(path: str | Path) -> pl.DataFrame:
+    """Return the user and item of every line `(user,item)<tab>item<tab>item ...`, that of the brackets among the items.
+
+    The form of He and others, WWW 2017. Ids are integers where all are whole numbers. Raises DataError with the numbers
+    of lines that are not so.
+    """
+    text = open_text(path)
+    lines = pl.Series("line", text.content().decode().split("\n"), dtype=pl.String).str.strip_chars()
+    blank = lines == ""
+    parts = pl.DataFrame({"line": lines}).select(
+        user=pl.col("line").str.extract(r"^\(([^,]+),"),
+        first=pl.col("line").str.extract(r"^\([^,]+,([^)]+)\)"),
+        rest=pl.col("line").str.replace(r"^\([^)]*\)\s*", "").str.split("\t"),
+    )
+    wrong = (~blank & (parts["user"].is_null() | parts["first"].is_null())).arg_true()
+    if len(wrong) or blank.all():
+        raise DataError(
+            f"{text.path.name}: lines {listing(wrong + 1)} are not '(user,item)<tab>item<tab>item ...'; mend them."
+        )
+    frame = parts.filter(~blank).select("user", item=pl.concat_list("first", "rest")).explode("item")
+    frame = frame.filter(pl.col("item") != "")
+    return frame.with_columns(whole_numbers(frame["user"]), whole_numbers(frame["item"]))
 
 
 def _is_header(first: pl.DataFrame) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from palate.columns import BadRows, TimeUnit
-from palate.datasets import amazon, movielens, movietweetings, retail
+from palate.datasets import amazon, movielens, movietweetings, papers, retail
 from palate.datasets.dataset import Dataset, DatasetInfo, Entry, Repeats
 from palate.datasets.own import load_file, load_items
 from palate.errors import DataError, did_you_mean, listing
@@ -19,7 +19,7 @@ from palate.errors import DataError, did_you_mean, listing
 
 @lru_cache(maxsize=1)
 def _entries() -> dict[str, Entry]:
-    modules = (retail, movietweetings, movielens, amazon)
+    modules = (retail, movietweetings, movielens, papers, amazon)
     return {entry.name: entry for module in modules for entry in module.entries()}
 
 

@@ -22,7 +22,7 @@ from palate.evaluation.task import Task
 from palate.models.base import Recommender
 from palate.vocabulary import Id, Vocabulary, as_ids
 
-CandidatesLike = Literal["all"] | Mapping[str, Any] | Iterable[Id]
+CandidatesLike = Literal["all", "given"] | Mapping[str, Any] | Iterable[Id]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +52,17 @@ class Candidates:
 def resolve(candidates: CandidatesLike, model: Recommender, job: Task, *, exclude_seen: bool) -> Candidates:
     """Return the candidates that a caller describes, see `evaluate`. Raises PlanError."""
     if isinstance(candidates, str):
+        if candidates == "given" and job.candidates is None:
+            raise PlanError(
+                "candidates = 'given': this split came with no lists. Give 'all', {sampled = n} or {file = path}."
+            )
+        if candidates == "given" and job.candidates is not None:
+            pairs = job.candidates
+            user, item = pairs.users.decode(pairs.user), pairs.items.decode(pairs.item)
+            return _of_users(user, item, model, job, exclude_seen, "the split's candidates")
         if candidates != "all":
             raise PlanError(
-                f"candidates = {candidates!r}: give 'all', item ids, {{sampled = n}} or {{file = path}}."
+                f"candidates = {candidates!r}: give 'all', item ids, {{sampled = n}}, {{file = path}} or 'given'."
             )
         return Candidates()
     if not isinstance(candidates, Mapping):
@@ -129,29 +137,43 @@ def _listed(ids: pl.Series, model: Recommender) -> Candidates:
 
 
 def _from_file(path: Path, model: Recommender, job: Task, exclude_seen: bool) -> Candidates:
-    from palate.datasets import files
+    from palate.datasets import files, lines
     from palate.tables import require_column
 
-    table = files.read(path).frame
+    table = lines.read_lists(path) if lines.is_lists(path) else files.read(path).frame
     item = as_ids(require_column(table, "item", source=str(path), role="the candidates"))
     if "user" not in table.columns:
         return _listed(item, model)
-    place = Vocabulary(job.users).encode(as_ids(table["user"]))
-    code = model.items.encode(item)
+    return _of_users(as_ids(table["user"]), item, model, job, exclude_seen, str(path))
+
+
+def _of_users(
+    user: pl.Series, item: pl.Series, model: Recommender, job: Task, exclude_seen: bool, source: str
+) -> Candidates:
+    """Return the candidates of each user from pairs of ids."""
+    place, code, n_items = Vocabulary(job.users).encode(user), model.items.encode(item), len(model.items)
     known = (place >= 0) & (code >= 0)
-    n_items = len(model.items)
-    keys = np.unique(place[known].astype(np.int64) * n_items + code[known])
+    listed = np.unique(place[known].astype(np.int64) * n_items + code[known])
+    keys = listed
     if exclude_seen:
-        keys = np.setdiff1d(keys, job.seen.user * n_items + job.seen.items, assume_unique=True)
-    user, items = np.divmod(keys, n_items)
+        keys = np.setdiff1d(listed, job.seen.user * n_items + job.seen.items, assume_unique=True)
     if len(keys) == 0:
         raise PlanError(
-            f"{path}: no candidate is left for any test user. Are the ids of the same kind as train's?"
+            f"{source}: no candidate is left for any test user. Are the ids of the same kind as train's?"
         )
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(job)))]).astype(np.int64)
-    notes = ["Ranked among the given candidates of each user, not the whole catalogue."]
-    without = int((np.diff(indptr) == 0).sum())
-    if without:
+    owner, items = np.divmod(keys, n_items)
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(job)))]).astype(np.int64)
+    sizes = np.diff(indptr)
+    notes = [
+        f"Ranked among the given candidates of each user ({np.median(sizes[sizes > 0]):,.0f} in the median), not the "
+        "whole catalogue: no other figures compare."
+    ]
+    if len(keys) < len(listed):
+        notes.append(f"{len(listed) - len(keys):,} candidates stand in the user's history: left out.")
+    unknown = int(((place >= 0) & (code < 0)).sum())
+    if unknown:
+        notes.append(f"{unknown:,} candidates are items that train lacks: left out.")
+    if without := int((sizes == 0).sum()):
         notes.append(f"{without:,} test users have no candidate.")
     return Candidates(of_user=Pairs(indptr, items.astype(np.int32), n_items), notes=tuple(notes))
 

@@ -102,8 +102,9 @@ def evaluate(
         exclude_seen: the model leaves out what a user has in train, and such rows leave the truth.
         relevant_from: test rows are relevant from this value on (None: all); negative events never are.
         candidates: `"all"` items of train; a list of item ids; `{"sampled": n, "seed": s}`, which ranks each
-            user's relevant items among n others drawn evenly from those the user has not taken; or
-            `{"file": path}` of items, or of candidate items of each user. Relevant items outside are misses.
+            user's relevant items among n others drawn evenly from those the user has not taken;
+            `{"file": path}` of items, or of candidate items of each user; or `"given"`, the lists that came with the
+            split. Relevant items outside are misses.
         show_valid: ask the models with each user's validation rows as the end of the history, though they learnt from
             train alone; these rows are seen, too. A model that knows users by name alone (`folds_in`) is asked by name.
             None: where the split is last-out and has validation rows, as papers on the next item do.

@@ -62,6 +62,8 @@ class Task:
     test: Interactions
     valid: Interactions | None
     """the validation part, shown or not"""
+    candidates: Interactions | None
+    """what the split lists for each user, where it came with lists"""
     truth: tuple[NDArray[np.int64], Codes]
     """relevant pairs: place of the user, and item in the model's codes (-1: unknown)"""
     notes: tuple[str, ...]
@@ -191,6 +193,7 @@ def task(
         train=_pairs(train.positive(), model.items),
         test=test,
         valid=valid,
+        candidates=None if isinstance(split, tuple) else split.candidates,
         truth=(place.astype(np.int64), item),
         notes=tuple(notes),
     )

@@ -13,7 +13,7 @@ from palate.datasets import Dataset
 from palate.errors import PalateError
 from palate.experiment.checks import check_metrics
 from palate.experiment.fit import judge, warm_up
-from palate.experiment.plan import EvaluatePlan, ModelPlan, Plan
+from palate.experiment.plan import EvaluatePlan, ModelPlan, Plan, Sampled
 from palate.experiment.reading import divide
 from palate.models.base import Recommender
 from palate.split import Split
@@ -108,6 +108,10 @@ class Bench:
         early = None if refit else parts.valid  # a model is tuned as it will be fitted
         if on == "valid":
             train, judged = parts.train, judged_by_valid(parts)
+            if not isinstance(
+                how.candidates, Sampled
+            ):  # lists are of the test, and would hold nothing that validates
+                how = how.model_copy(update={"candidates": "all"})
         else:
             judged = replace(parts, train=parts.train_and_valid(), valid=None) if refit else parts
             train = judged.train

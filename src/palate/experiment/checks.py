@@ -89,7 +89,7 @@ def split_params(method: str, params: dict[str, Any], source: str = "plan") -> d
 def _signature(method: str) -> dict[str, tuple[Any, Any]]:
     """Return name -> (type, default) of a split's parameters; in a plan `given` takes files."""
     if method == "given":
-        return {"test": (str, inspect.Parameter.empty), "valid": (str | None, None)}
+        return {"test": (str | None, None), "valid": (str | None, None)}
     from palate import split
 
     function = split.METHODS[method]

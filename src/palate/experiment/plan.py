@@ -127,7 +127,7 @@ class Sampled(_Section):
 
 
 class FromFile(_Section):
-    """Rank candidates that a file lists: columns user, item."""
+    """Rank candidates that a file lists: columns user, item; or lines of `(user,item)`, then items, as NCF has them."""
 
     file: str
 
@@ -137,8 +137,8 @@ def _candidates(value: object) -> object:
         return FromFile.model_validate(value)
     if isinstance(value, dict):
         return Sampled.model_validate(value)
-    if value != "all" and not isinstance(value, Sampled | FromFile):
-        raise ValueError('give "all", {sampled = 100, seed = 1} or {file = "candidates.csv"}')
+    if value not in ("all", "given") and not isinstance(value, Sampled | FromFile):
+        raise ValueError('give "all", "given", {sampled = 100, seed = 1} or {file = "candidates.csv"}')
     return value
 
 
@@ -154,7 +154,7 @@ class EvaluatePlan(_Section):
     ]
     relevant_from: float | None = None
     """A test row counts as relevant from this value; absent: every row that is not negative."""
-    candidates: Annotated[Literal["all"] | Sampled | FromFile, BeforeValidator(_candidates)] = "all"
+    candidates: Annotated[Literal["all", "given"] | Sampled | FromFile, BeforeValidator(_candidates)] = "all"
     exclude_seen: bool = True
     """Never recommend what the user had in train."""
     refit: bool = False
@@ -277,6 +277,12 @@ class Plan(_Section):
 
     def _checked(self, source: str) -> Plan:
         split_params(self.split.method, self.split.params, source)
+        by_file = self.data.name is None or "valid" in self.split.params
+        if self.split.method == "given" and by_file and "test" not in self.split.params:
+            raise PlanError(
+                f"{source}: [split] method 'given' needs the parameter 'test', a file; a data set by name may have "
+                "been published with its own split, and needs none."
+            )
         for model in self.models:
             create_model(model.name, model.params, model.label, source)
         check_metrics(self.evaluate.metrics, self.evaluate.k, source)

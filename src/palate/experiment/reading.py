@@ -37,10 +37,15 @@ def read(plan: DataPlan, *, path: str | None = None) -> tuple[Dataset, list[str]
 
 
 def divide(plan: Plan, data: Dataset) -> Split:
-    """Return the plan's split. Raises `SplitError`; for `given` also what reading its files raises."""
+    """Return the plan's split; `given` without files is the one that the data set was published with.
+
+    Raises `SplitError`; for `given` also what reading its files raises.
+    """
     params = plan.split.params
     if plan.split.method != "given":
         return split.make(data.interactions, plan.split.method, **params)
+    if not params:
+        return data.published_split()
     parts = {
         name: read(plan.data, path=params[name])[0].interactions
         for name in ("test", "valid")

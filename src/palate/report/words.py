@@ -142,12 +142,12 @@ def candidate_words(result: Result) -> str:
     candidates = result.plan.get("evaluate", {}).get("candidates", "all")
     if candidates == "all":
         return f"Every model ranks the whole catalogue of train, {result.split.train_items:,} items."
+    few = "figures are far higher than over the whole catalogue, and may order the models otherwise."
+    if candidates == "given":
+        return f"Every model ranks the items that the data set lists for each user: {few}"
     if "sampled" in candidates:
-        return (
-            f"Every model ranks each user's truth among {candidates['sampled']} sampled items only: "
-            "figures are far higher than over the whole catalogue, and may order the models otherwise."
-        )
-    return "Every model ranks the candidates that a file lists for each user."
+        return f"Every model ranks each user's truth among {candidates['sampled']} sampled items only: {few}"
+    return f"Every model ranks the candidates that a file lists for each user: of few, {few}"
 
 
 def _and(names: list[str]) -> str:

@@ -12,12 +12,18 @@ from palate.vocabulary import Vocabulary
 
 
 def given(
-    train: Interactions, test: Interactions, valid: Interactions | None = None, *, cold: Cold = "keep"
+    train: Interactions,
+    test: Interactions,
+    valid: Interactions | None = None,
+    *,
+    candidates: Interactions | None = None,
+    cold: Cold = "keep",
 ) -> Split:
     """Take parts that were made elsewhere, and count what a reader must know of them.
 
-    Raises SplitError where ids are integers in one part and text in the other, or where `cold = "drop"`
-    leaves nothing. Linear in the rows.
+    `candidates` are the items that are to be ranked for each test user, where they came with lists. Linear in the
+    rows. Raises SplitError where ids are integers in one part and text in the other, or where `cold = "drop"` leaves
+    nothing.
     """
     one_of("cold", cold, ("keep", "drop"))
     for name, part in (("test", test), ("valid", valid)):
@@ -41,6 +47,7 @@ def given(
         cold=cold,
         source=source,
         fits=np.ones(len(source), np.bool_),
+        candidates=candidates,
     )
 
 

@@ -59,6 +59,8 @@ class Split:
     """What the parts were cut from (for `given`: train and validation, joined)."""
     fits: NDArray[np.bool_] = field(repr=False)
     """The rows of `source` that may be fitted on before the test: train and validation."""
+    candidates: Interactions | None = None
+    """Given splits only: what is to be ranked for each test user, where the parts came with lists."""
 
     def train_and_valid(self) -> Interactions:
         """Return train and validation as one table, in the source's order, to fit again before the test."""
@@ -110,6 +112,7 @@ def measured(
     cold: Cold,
     source: Interactions,
     fits: NDArray[np.bool_],
+    candidates: Interactions | None = None,
 ) -> Split:
     """Count cold and seen test rows, take the cold ones out where asked, and say all of it in the words."""
     before = len(test)
@@ -146,6 +149,7 @@ def measured(
         seen_rows=seen,
         source=source,
         fits=fits,
+        candidates=candidates,
     )
 
 
