@@ -13,8 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from palate.neural.loop import train  # noqa: E402
-from tests.neural.toy import Toy, course, weights  # noqa: E402
+from tests.neural.several import learned  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(
@@ -42,10 +41,10 @@ def torchrun(*words: object, processes: int = 2) -> None:
 
 
 def test_two_processes_equal_one_at_the_same_global_batch(tmp_path: Path) -> None:
-    torchrun("-m", "tests.neural.toy", tmp_path / "two.npz")
-    task = Toy(dropout=0.0)
-    train(task, course(), lambda **_: None)
+    torchrun("-m", "tests.neural.several", tmp_path / "two.npz")
+    alone = learned()
     with np.load(tmp_path / "two.npz") as two:
-        for name, one in weights(task).items():
-            np.testing.assert_allclose(two[name], one, rtol=0, atol=1e-4)
-            assert np.abs(one).max() > 0
+        assert set(two) == set(alone)
+        assert {name.partition(".")[0] for name in two} == {"toy", "sasrec"}
+        for name, one in alone.items():
+            np.testing.assert_allclose(two[name], one, rtol=0, atol=1e-4, err_msg=name)

@@ -1,9 +1,7 @@
-"""A small task for the training loop, and a process that trains it: alone, as one of several, or until it is killed.
+"""A small task for the training loop, and a process that trains it until it is killed.
 
-    python -m tests.neural.toy OUT.npz [CHECKPOINT] [step=N | write=N]
-
-Writes the weights it ends with. `step=N` ends the process by SIGKILL in the N-th step, `write=N` in the midst
-of writing the N-th checkpoint.
+python -m tests.neural.toy CHECKPOINT step=N     ended by SIGKILL in the N-th step
+python -m tests.neural.toy CHECKPOINT write=N    in the midst of writing the N-th checkpoint
 """
 
 from __future__ import annotations
@@ -43,7 +41,7 @@ class Toy:
         return np.split(rng.permutation(ROWS), range(BATCH, ROWS, BATCH))
 
     def loss(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[torch.Tensor, int]:
-        """The next item's cross-entropy; some rows drawn by the epoch's generator do not count."""
+        """The next item's cross-entropy."""
         self.steps += 1
         if self.steps == self.kill_at_step:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -90,17 +88,12 @@ def kill_in_write(at: int) -> None:
 
 
 def main() -> None:
-    """Train as the arguments say."""
-    out, *rest = sys.argv[1:]
+    """Train until the end that the arguments name."""
     torch.set_num_threads(1)
-    ends = dict(one.split("=") for one in rest if "=" in one)
-    folder = next((Path(one) for one in rest if "=" not in one), None)
-    task = Toy(dropout=0.2 if folder else 0.0, kill_at_step=int(ends.get("step", 0)))
-    if "write" in ends:
-        kill_in_write(int(ends["write"]))
-    train(task, course(folder), lambda **_: None)
-    if int(os.environ.get("RANK", "0")) == 0:
-        np.savez(out, **weights(task))
+    what, at = sys.argv[2].split("=")
+    if what == "write":
+        kill_in_write(int(at))
+    train(Toy(kill_at_step=int(at) if what == "step" else 0), course(Path(sys.argv[1])), lambda **_: None)
 
 
 if __name__ == "__main__":

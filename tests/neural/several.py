@@ -1,0 +1,52 @@
+"""What each process of a `torchrun` does in the tests: train the toy and fit a SASRec, and write what came of it.
+
+torchrun ... -m tests.neural.several OUT.npz
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import numpy as np
+import torch
+
+from palate import Interactions
+from palate.models import create
+from palate.neural.loop import train
+from tests.neural.toy import Toy, course, weights
+
+
+def learned() -> dict[str, np.ndarray]:
+    """The weights of the toy, and of a SASRec with drawn negatives, nothing left out by chance."""
+    task = Toy(dropout=0.0)
+    train(task, course(), lambda **_: None)
+    found = {f"toy.{name}": array for name, array in weights(task).items()}
+    rng = np.random.default_rng(11)
+    lengths = rng.integers(2, 12, 40)
+    first, user = rng.integers(0, 30, 40), np.repeat(np.arange(40), lengths)
+    item = np.concatenate([(start + np.arange(n)) % 30 for start, n in zip(first, lengths, strict=True)])
+    rows = Interactions.from_table({"user": user, "item": item, "time": np.arange(len(user))})
+    settings = {
+        "embedding_size": 8,
+        "window": 6,
+        "dropout": 0.0,
+        "negatives": 5,
+        "batch": 60,
+        "device": "cpu",
+    }
+    model = create("sasrec", **settings, loss="sampled_ce", epochs=3, seed=4).fit(rows)
+    found |= {f"sasrec.{name}": array for name, array in model.fitted.state.weights.items()}
+    return found
+
+
+def main() -> None:
+    """Write what was learned; the first process speaks for all."""
+    torch.set_num_threads(1)
+    found = learned()
+    if int(os.environ["RANK"]) == 0:
+        np.savez(sys.argv[1], **found)
+
+
+if __name__ == "__main__":
+    main()
