@@ -26,7 +26,9 @@ _HOMES = {
     "Dataset": "palate.datasets",
     "EASE": "palate.models.ease",
     "Histories": "palate.interactions",
+    "IALS": "palate.models.ials",
     "Interactions": "palate.interactions",
+    "MF": "palate.models.mf",
     "Markov": "palate.models.markov",
     "Mean": "palate.models.mean",
     "PalateError": "palate.errors",
@@ -53,6 +55,8 @@ _MODULES = ("datasets", "errors", "evaluation", "experiment", "models", "report"
 
 __all__ = [
     "EASE",
+    "IALS",
+    "MF",
     "RBM",
     "RLRMC",
     "SAR",
@@ -105,8 +109,10 @@ if TYPE_CHECKING:
     from palate.models.bias import Bias
     from palate.models.blend import Blend
     from palate.models.ease import EASE
+    from palate.models.ials import IALS
     from palate.models.markov import Markov
     from palate.models.mean import Mean
+    from palate.models.mf import MF
     from palate.models.popularity import Popularity
     from palate.models.random import Random
     from palate.models.rbm import RBM

@@ -22,6 +22,7 @@ _HOMES = {
     "session_knn": "palate.models.session_knn:SessionKNN",
     "sasrec": "palate.models.sasrec:SASRec",
     "ials": "palate.models.ials:IALS",
+    "mf": "palate.models.mf:MF",
     "sar": "palate.models.sar:SAR",
     "rbm": "palate.models.rbm:RBM",
     "svd": "palate.models.svd:SVD",

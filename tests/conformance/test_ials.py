@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from typing import ClassVar
+
+from palate.models.ials import IALS
+from tests.conformance.conformance import Conformance
+
+
+class TestIALS(Conformance):
+    model = IALS
+    any_order = False  # sums of float32 over users
+    params: ClassVar = {"factors": 5}
+
+
+class TestIALSByGradients(Conformance):
+    model = IALS
+    any_order = False
+    params: ClassVar = {"factors": 16, "solver": "cg", "frequency_scaling": 0.5, "regularisation": 0.05}
