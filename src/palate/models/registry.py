@@ -23,6 +23,7 @@ _HOMES = {
     "sasrec": "palate.models.sasrec:SASRec",
     "ials": "palate.models.ials:IALS",
     "mf": "palate.models.mf:MF",
+    "ncf": "palate.models.ncf:NCF",
     "sar": "palate.models.sar:SAR",
     "rbm": "palate.models.rbm:RBM",
     "svd": "palate.models.svd:SVD",

@@ -1,0 +1,159 @@
+"""NCF: neural collaborative filtering, a network in place of the dot product of user and item.
+
+He, Liao, Zhang, Nie, Hu, Chua, "Neural Collaborative Filtering", WWW 2017. The chance that a user chooses an item is
+the sigmoid of what a network says of the two embeddings, and is learned from choices and from items drawn among those
+that the user did not choose. `architecture` says which network:
+
+    gmf      h . (p_u * q_i)              a dot product with a weight for each factor
+    mlp      h . layers([m_u ; n_i])      layers of rectified units over both embeddings, one after the other
+    neumf    both, with embeddings of their own, and one output over them
+
+A user is an embedding of their own, so people whom train lacks cannot be scored: `ials`, `ease` and `sar` fold them in.
+And **a network is not what makes a good list here**: tuned as long, a plain dot product (`mf`, `ials`) is at least as
+good and far cheaper to ask (Rendle, Krichene, Zhang, Anderson, RecSys 2020), so put these beside it.
+
+Cost: for each choice and epoch (1 + negatives) x the layers' multiply-adds from the second on, three times. All scores:
+users x items x the same, once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from palate.interactions import Interactions
+from palate.models.algorithm import Pairs
+from palate.models.base import Recommender
+from palate.models.contexts import Contexts
+from palate.models.ncf import scoring
+from palate.models.search import Options, Span
+from palate.models.validation import Validation
+from palate.vocabulary import Codes
+
+if TYPE_CHECKING:
+    from palate.models.ncf.network import Network
+    from palate.models.ncf.training import Choices
+
+Architecture = Literal["neumf", "gmf", "mlp"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+_JUDGED = 2_000  # users whose validation rows are looked at after each epoch
+
+
+@dataclass
+class NCFState:
+    """What it learns."""
+
+    weights: scoring.Weights
+    """the network's parameters by name and shape, see `network.Network`"""
+
+    def fits(self, n_items: int) -> bool:
+        """Return whether the arrays are those of so many items."""
+        return scoring.sound(self.weights, n_items)
+
+
+class NCF(Recommender):
+    """Neural collaborative filtering: GMF, MLP, NeuMF."""
+
+    name: ClassVar[str] = "ncf"
+    state_type: ClassVar[type] = NCFState
+
+    architecture: Annotated[Architecture, Options(("neumf", "gmf", "mlp"))] = "neumf"
+    """the network: `gmf`, `mlp`, or `neumf`, which is both"""
+    factors: Annotated[int, Span(8, 64, log=True)] = Field(16, ge=1, le=1024)
+    """size of GMF's embeddings"""
+    layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field((64, 32, 16), min_length=2)
+    """sizes of the MLP: both embeddings together, which halve the first number, then each layer"""
+    epochs: Annotated[int, Span(5, 60, log=True)] = Field(20, ge=1)
+    """passes over the choices, at most: with validation rows it stops when they are foretold no better"""
+    negatives: Annotated[int, Span(2, 10)] = Field(4, ge=1, le=1000)
+    """items drawn beside each choice, in each epoch anew, among those that the user did not choose"""
+    batch: int = Field(1024, ge=1)
+    """choices a step, each with its negatives"""
+    learning_rate: Annotated[float, Span(0.0005, 0.02, log=True)] = Field(0.004, gt=0, allow_inf_nan=False)
+    """of Adam; falls to a hundredth along a cosine"""
+    weight_decay: Annotated[float, Span(0.001, 1.0, log=True)] = Field(0.0, ge=0, allow_inf_nan=False)
+    """how fast every weight falls to zero by itself, in parts of the learning rate (AdamW)"""
+    pretrain: bool = False
+    """neumf only: GMF and the MLP learn alone first, as long, and neumf begins with both"""
+    alpha: float = Field(0.5, ge=0, le=1)
+    """share of GMF where neumf begins with both"""
+    patience: int = Field(5, ge=0)
+    """epochs without a better nDCG@10 of validation rows before training ends; the best epoch is kept"""
+    device: Device = "auto"
+    """where to learn; auto: a CUDA card where there is one"""
+    seed: int = Field(42, ge=0)
+    """of the start, the order of choices and the negatives"""
+
+    @field_validator("layers")
+    @classmethod
+    def _halves(cls, layers: tuple[int, ...]) -> tuple[int, ...]:
+        if layers[0] % 2:
+            raise ValueError("the first is both embeddings together, so it is even")
+        return layers
+
+    @property
+    def folds_in(self) -> bool:
+        """Whether it scores a history alone: no, a user is an embedding."""
+        return False
+
+    def _fit(self, train: Interactions, pairs: Pairs) -> NCFState:
+        from palate.models.ncf.training import Choices, arrays, fuse
+
+        choices = Choices.of_pairs(pairs.indptr, pairs.items, train.n_items)
+        network = self._network(self.architecture, choices)
+        if self.architecture == "neumf" and self.pretrain:
+            gmf, mlp = self._network("gmf", choices), self._network("mlp", choices)
+            for part in (gmf, mlp):
+                self._learn(part, choices, pretraining=1.0)
+            fuse(network, gmf, mlp, self.alpha)
+            self._learn(network, choices, pretraining=0.0)
+        else:
+            self._learn(network, choices)
+        return NCFState(arrays(network))
+
+    def _network(self, architecture: Architecture, choices: Choices) -> Network:
+        import torch
+
+        from palate.models.ncf.network import Network
+
+        torch.manual_seed(self.seed)
+        factors = 0 if architecture == "mlp" else self.factors
+        layers = () if architecture == "gmf" else self.layers
+        return Network(choices.n_users, choices.n_items, factors, layers, odds=1 / self.negatives)
+
+    def _learn(self, network: Network, choices: Choices, **stage: float) -> None:
+        """Train a network in place; `stage` is noted beside the figures of each epoch."""
+        from palate.models.ncf.training import Learning
+        from palate.neural.loop import Course, train
+
+        if len(choices) == 0:  # every user chose everything: nothing can be told apart
+            return
+        validation = Validation.of(self._valid, self.users, self.items, limit=_JUDGED, seed=self.seed)
+        task = Learning(
+            network,
+            choices,
+            batch=self.batch,
+            per=self.negatives,
+            validation=validation,
+            seen=None if validation is None else self.fitted.histories.select(validation.users),
+        )
+        course = Course(
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            seed=self.seed,
+            weight_decay=self.weight_decay,
+            betas=(0.9, 0.999),
+            schedule="cosine",
+            patience=self.patience,
+            device=self.device,
+            unit="choices",
+            advice=f"Lower batch ({self.batch:,} choices) to {max(self.batch // 2, 1):,}.",
+        )
+        train(task, course, lambda **numbers: self._trace(**stage, **numbers))
+
+    def _scores(self, contexts: Contexts, columns: Codes) -> NDArray[np.float32]:
+        return scoring.scores(self.fitted.state.weights, contexts.users, columns)

@@ -1,0 +1,135 @@
+"""How NCF learns: every choice beside items that the user did not choose, drawn anew in each epoch; log loss.
+
+He et al. 2017, formula 7. A row of a batch is one choice: its user once, its item, and its negatives. Pre-training is
+section 3.4.1: GMF and the MLP learn alone, and NeuMF begins with both, their output weights times alpha and 1 - alpha.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from palate.interactions import Histories
+from palate.kernels.sampling import negatives
+from palate.models.ncf import scoring
+from palate.models.ncf.network import Network
+from palate.models.validation import K, Validation
+from palate.vocabulary import Codes
+
+_CELLS = 2**22  # scores held at a time: 32 MB
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The pairs to learn from, and what each user chose, as CSR."""
+
+    user: Codes
+    """(choices)"""
+    item: Codes
+    """(choices)"""
+    indptr: NDArray[np.int64]
+    """(users + 1)"""
+    items: Codes
+    """(pairs) ascending in a user"""
+    n_items: int
+
+    @classmethod
+    def of_pairs(cls, indptr: NDArray[np.int64], items: Codes, n_items: int) -> Choices:
+        """Take distinct pairs. Those of a user who chose everything have no alternative, and teach nothing."""
+        counts = np.diff(indptr)
+        user = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+        kept = counts[user] < n_items
+        return cls(user[kept], items[kept], indptr, items, n_items)
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @property
+    def n_users(self) -> int:
+        """Users of train."""
+        return len(self.indptr) - 1
+
+
+class Learning:
+    """The task of `neural.loop`: batches of choices, their loss, and how good the network is by now."""
+
+    def __init__(
+        self,
+        module: Network,
+        choices: Choices,
+        *,
+        batch: int,
+        per: int,
+        validation: Validation | None = None,
+        seen: Histories | None = None,
+    ) -> None:
+        """Take `batch` choices a step, each with `per` negatives; `seen`: train's events of the validation's users."""
+        self.module, self._choices, self._batch = module, choices, batch
+        self._validation, self._seen = validation, seen
+        # int64, (choices, 1 + negatives), the chosen one first: torch gathers by these fastest.
+        self._user = choices.user.astype(np.int64)
+        self._beside = np.empty((len(choices), 1 + per), np.int64)
+        self._drawn = np.empty((len(choices), per), np.int32)
+
+    def batches(self, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
+        """Draw an epoch's negatives, and return its batches: places of choices."""
+        own = self._choices
+        seed = int(rng.integers(2**62))
+        negatives(own.indptr, own.items, own.n_items, own.user, seed, self._drawn)
+        self._beside[:, 0], self._beside[:, 1:] = own.item, self._drawn
+        order = rng.permutation(len(own))
+        return [order[start : start + self._batch] for start in range(0, len(order), self._batch)]
+
+    def loss(self, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, int]:
+        """Return the log loss of choices and their negatives, summed, and how many pairs they are."""
+        device = self.module.output.device
+        users, items = (torch.from_numpy(part[rows]).to(device) for part in (self._user, self._beside))
+        logits = self.module(users, items)
+        chosen = torch.zeros_like(logits)
+        chosen[:, 0] = 1
+        return functional.binary_cross_entropy_with_logits(logits, chosen, reduction="sum"), logits.numel()
+
+    def validate(self) -> dict[str, float]:
+        """Return nDCG at 10 of validation rows, over the whole catalogue, what was seen left out."""
+        if self._validation is None or self._seen is None:
+            return {}
+        return {"valid_ndcg@10": self._validation.ndcg(self._lists(self._validation.users, self._seen))}
+
+    def _lists(self, users: Codes, seen: Histories) -> Codes:
+        """Return the K best items of users (n) among those that their events lack, (n, K)."""
+        from palate.kernels import scores as kernel
+
+        weights, n_items = arrays(self.module), self._choices.n_items
+        columns = np.arange(n_items, dtype=np.int32)
+        items, best = np.full((len(users), K), -1, np.int32), np.full((len(users), K), -np.inf)
+        step = max(1, _CELLS // n_items)
+        for start in range(0, len(users), step):
+            some = np.arange(start, min(start + step, len(users)))
+            block = scoring.scores(weights, users[some], columns).astype(np.float64)
+            events = seen.select(some)
+            kernel.hide(events.indptr, events.item, block)
+            kernel.top_k(block, columns, best[start : start + step], items[start : start + step])
+        return items
+
+
+def arrays(module: Network) -> scoring.Weights:
+    """Return a network's parameters as arrays, by name."""
+    return {name: part.detach().cpu().numpy().copy() for name, part in module.named_parameters()}
+
+
+def fuse(neumf: Network, gmf: Network, mlp: Network, alpha: float) -> None:
+    """Begin NeuMF with both: its score is then alpha times GMF's and 1 - alpha times the MLP's."""
+    with torch.no_grad():
+        for name in ("gmf_user", "gmf_item"):
+            getattr(neumf, name).copy_(getattr(gmf, name))
+        for name in ("mlp_user", "mlp_item"):
+            getattr(neumf, name).copy_(getattr(mlp, name))
+        neumf.hidden.load_state_dict(mlp.hidden.state_dict())
+        neumf.output.copy_(torch.cat([alpha * gmf.output, (1 - alpha) * mlp.output]))
+        neumf.base.copy_(alpha * gmf.base + (1 - alpha) * mlp.base)
