@@ -15,7 +15,7 @@ from palate.cli.parse import application
 from palate.cli.verbs import VERBS, module
 
 Palate = Callable[..., Any]
-HEAVY = ("numpy", "polars", "numba", "scipy", "pydantic", "rich", "typer")
+HEAVY = ("numpy", "polars", "numba", "scipy", "torch", "pydantic", "rich", "typer")
 SUB_VERBS = [("data", name) for name in module("data").SUB_VERBS]
 ALL = [(verb,) for verb in VERBS if verb != "data"] + SUB_VERBS
 
