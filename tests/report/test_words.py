@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from palate.evaluation.result import Difference, Result
+from palate.experiment.leaderboard import notes, to_markdown
+from palate.report.html import render
 from palate.report.toml import write
-from palate.report.words import by_time_words, candidate_words, headline, seen_words, sentence, sentences
+from palate.report.words import (
+    by_time_words,
+    candidate_words,
+    data_words,
+    few_words,
+    headline,
+    seen_words,
+    sentence,
+    sentences,
+)
 
 
 def pair(difference: float, p: float, metric: str = "ndcg@10") -> Difference:
@@ -82,6 +93,7 @@ def test_repeats_and_candidates_are_told(result: Result) -> None:
     assert "23,456 test rows (20%)" in seen_words(result)
     sampled = result.model_copy(update={"plan": {"evaluate": {"candidates": {"sampled": 100, "seed": 1}}}})
     assert "100 sampled items" in candidate_words(sampled)
+    assert few_words(sampled) in candidate_words(sampled)
     seen = result.model_copy(update={"plan": {"evaluate": {"exclude_seen": False}}})
     assert "may recommend" in seen_words(seen)
 
@@ -97,3 +109,16 @@ def test_toml_keeps_awkward_texts_and_numbers() -> None:
         "models": [{"name": "sar"}, {"name": "ease", "l2": 5.0}],
     }
     assert tomllib.loads(write(content)) == content
+
+
+def test_every_board_says_of_which_data_and_by_which_protocol_and_warns_where_few_were_ranked(
+    result: Result,
+) -> None:
+    sampled = result.model_copy(update={"plan": {"evaluate": {"candidates": {"sampled": 100, "seed": 1}}}})
+    assert few_words(result) == ""
+    assert result.data.fingerprint[:12] in data_words(result)
+    for told in (notes(result), notes(sampled), [to_markdown(result)], [render(result)], [render(sampled)]):
+        assert any(data_words(result) in one for one in told)
+    assert few_words(sampled) == notes(sampled)[1]
+    assert render(sampled).count("Not comparable") == 2
+    assert "Not comparable" not in render(result)

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from palate.evaluation.result import Example, ModelFacts, Result, metric_keys, metric_name
 from palate.report.html import figure, interval, places
-from palate.report.words import by_time_words, headline, model_notes, rating_words, sentences
+from palate.report.words import (
+    by_time_words,
+    data_words,
+    few_words,
+    headline,
+    model_notes,
+    rating_words,
+    sentences,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,12 +92,11 @@ def show(result: Result, console: Console) -> None:
 
 
 def notes(result: Result) -> list[str]:
-    """Return what a reader of the board must know: marks, the protocol's weakness, the run's own notes."""
-    said = [*result.notes, *model_notes(result)]
+    """Return what a reader of the board must know: marks, the run's own notes, data, protocol and its weakness."""
+    said = [*filter(None, [few_words(result)]), *result.notes, *model_notes(result)]
     if result.as_good_as_best():
         said.insert(0, f"{EQUAL} the difference from the best may be luck (paired test, Holm, 5 %).")
-    if result.split.weakness:
-        said.append(f"{result.split.words} {result.split.weakness}")
+    said.append(" ".join(filter(None, [data_words(result), result.split.words, result.split.weakness])))
     return said
 
 
@@ -118,7 +125,7 @@ def to_markdown(result: Result) -> str:
     ]
     for place, cells in enumerate(body):
         lines.append(_line([f"**{cell}**" if place == 0 and cell else cell for cell in cells]))
-    lines += ["", *(f"- {said}" for said in sentences(result))]
+    lines += ["", *(f"- {said}" for said in sentences(result)), "", *notes(result)[-1:]]
     return "\n".join(lines) + "\n"
 
 

@@ -137,17 +137,39 @@ def seen_words(result: Result) -> str:
     )
 
 
+def data_words(result: Result) -> str:
+    """Say of what a figure is: counts of the data before the split, and the start of its fingerprint."""
+    data = result.data
+    return (
+        f"{data.name}: {data.interactions:,} interactions of {data.users:,} users with {data.items:,} items "
+        f"(fingerprint {data.fingerprint[:12]})."
+    )
+
+
+def few_words(result: Result) -> str:
+    """Warn that figures among a few candidates compare with no others; empty where the whole catalogue is ranked."""
+    if result.plan.get("evaluate", {}).get("candidates", "all") == "all":
+        return ""
+    return (
+        "Not comparable with figures over the whole catalogue: only a few candidates were ranked for each user, which "
+        "gives far higher figures and may order the models otherwise (Krichene and Rendle, 2020)."
+    )
+
+
 def candidate_words(result: Result) -> str:
     """Say what was ranked."""
     candidates = result.plan.get("evaluate", {}).get("candidates", "all")
     if candidates == "all":
         return f"Every model ranks the whole catalogue of train, {result.split.train_items:,} items."
-    few = "figures are far higher than over the whole catalogue, and may order the models otherwise."
+    few = few_words(result)
     if candidates == "given":
-        return f"Every model ranks the items that the data set lists for each user: {few}"
+        return f"Every model ranks the items that the data set lists for each user. {few}"
     if "sampled" in candidates:
-        return f"Every model ranks each user's truth among {candidates['sampled']} sampled items only: {few}"
-    return f"Every model ranks the candidates that a file lists for each user: of few, {few}"
+        return (
+            f"Every model ranks each user's truth among {candidates['sampled']} sampled items only (seed "
+            f"{candidates.get('seed', 42)}), of those that the user is not known to have met. {few}"
+        )
+    return f"Every model ranks the candidates that a file lists for each user. {few}"
 
 
 def _and(names: list[str]) -> str:
