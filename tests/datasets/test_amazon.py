@@ -7,11 +7,14 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from palate import datasets
 from palate.datasets import amazon
 from palate.errors import DataError, FetchError
+from palate.experiment.run import run
+from palate.split import last_out
 
 DATA = Path(os.environ.get("PALATE_DATA", "/nowhere"))
 
@@ -152,3 +155,53 @@ def test_sequences_and_attributes_become_interactions_and_catalogue(tmp_path: Pa
 def test_the_real_sequences_have_their_published_counts(name: str, users: int, items: int, rows: int) -> None:
     data = datasets.load(name, offline=True).interactions
     assert (data.n_users, data.n_items, len(data)) == (users, items, rows)
+
+
+def test_electronics_as_a_tutorial_prepares_them_ten_core_last_out_a_hundred_others(tmp_path: Path) -> None:
+    """JSON lines; 10-core until stable; the last review tests, the last but one validates; 100 sampled negatives."""
+    rng = np.random.default_rng(0)
+    reviews = []
+    for user in range(150):  # 140 users of 20 articles each, and 10 of nine, who bring articles of their own
+        few = user >= 140
+        articles = rng.choice(150, 9 if few else 20, replace=False)
+        for day, article in enumerate(articles):
+            reviews.append(
+                {
+                    "reviewerID": f"A{user}",
+                    "asin": f"B{900 + article % 30 if few else article}",
+                    "overall": float(1 + article % 5),
+                    "unixReviewTime": 1_400_000_000 + 86_400 * day + user,
+                    "reviewText": "it's fine",
+                }
+            )
+    order = rng.permutation(len(reviews))
+    path = lines(tmp_path / "reviews_Electronics_5.json.gz", [json.dumps(reviews[row]) for row in order])
+    plan = {
+        "data": {"path": str(path), "min_user": 10, "min_item": 10},
+        "split": {"method": "last-out", "valid": True},
+        "models": [{"name": "popularity"}, {"name": "markov"}],
+        "evaluate": {
+            "metrics": ["hit", "ndcg", "map", "precision", "recall"],
+            "candidates": {"sampled": 100, "seed": 1},
+            "bootstrap": 0,
+            "by_time": False,
+        },
+    }
+    result = run(plan, out=tmp_path / "out")
+    core = datasets.load(path, min_user=10, min_item=10).interactions
+    assert not any(user in ("A145", "A149") for user in core.users.ids)
+    indptr, items = core.pairs()
+    assert np.diff(indptr).min() >= 10
+    assert np.bincount(items).min() >= 10
+    assert (result.data.users, result.data.interactions) == (core.n_users, len(core))
+    assert (result.split.valid, result.split.test) == (core.n_users, core.n_users)
+    histories = core.histories()
+    parts = last_out(core, valid=True)
+    for part, back in ((parts.test, 1), (parts.valid, 2)):
+        held = dict(part.table().select("user", "item").iter_rows())
+        ends = core.items.decode(histories.item[histories.indptr[1:] - back])
+        assert [held[user] for user in core.users.ids] == ends.to_list()
+    found = result.models[0].metrics
+    assert found["precision@10"].mean == pytest.approx(found["hit@10"].mean / 10)
+    assert found["recall@10"].mean == found["hit@10"].mean > found["ndcg@10"].mean > found["map@10"].mean
+    assert any("100 sampled items" in note for note in result.split.notes)
