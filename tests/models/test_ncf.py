@@ -22,6 +22,7 @@ SMALL: dict[str, Any] = {
     "epochs": 5,
     "batch": 64,
     "learning_rate": 0.02,
+    "negatives": 4,
     "weight_decay": 0.1,
 }
 SHAPES = [(3, ()), (0, (8, 5)), (4, (6, 7)), (5, (12, 9, 4)), (2, (10, 8, 7, 6))]

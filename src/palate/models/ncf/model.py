@@ -63,20 +63,21 @@ class NCF(Recommender):
 
     architecture: Annotated[Architecture, Options(("neumf", "gmf", "mlp"))] = "neumf"
     """the network: `gmf`, `mlp`, or `neumf`, which is both"""
-    factors: Annotated[int, Span(8, 64, log=True)] = Field(16, ge=1, le=1024)
+    factors: Annotated[int, Span(8, 64, log=True)] = Field(32, ge=1, le=1024)
     """size of GMF's embeddings"""
     layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field((64, 32, 16), min_length=2)
     """sizes of the MLP: both embeddings together, which halve the first number, then each layer"""
-    epochs: Annotated[int, Span(5, 60, log=True)] = Field(20, ge=1)
+    epochs: Annotated[int, Span(5, 30, log=True)] = Field(10, ge=1)
     """passes over the choices, at most: with validation rows it stops when they are foretold no better"""
-    negatives: Annotated[int, Span(2, 10)] = Field(4, ge=1, le=1000)
+    negatives: Annotated[int, Span(2, 10)] = Field(6, ge=1, le=1000)
     """items drawn beside each choice, in each epoch anew, among those that the user did not choose"""
     batch: int = Field(1024, ge=1)
     """choices a step, each with its negatives"""
-    learning_rate: Annotated[float, Span(0.0005, 0.02, log=True)] = Field(0.004, gt=0, allow_inf_nan=False)
+    learning_rate: Annotated[float, Span(0.002, 0.03, log=True)] = Field(0.01, gt=0, allow_inf_nan=False)
     """of Adam; falls to a hundredth along a cosine"""
-    weight_decay: Annotated[float, Span(0.001, 1.0, log=True)] = Field(0.0, ge=0, allow_inf_nan=False)
-    """how fast every weight falls to zero by itself, in parts of the learning rate (AdamW)"""
+    weight_decay: Annotated[float, Span(0.03, 1.0, log=True)] = Field(0.3, ge=0, allow_inf_nan=False)
+    """how fast every weight falls to zero by itself, in parts of the learning rate (AdamW); without it, more factors
+    only learn train by heart"""
     pretrain: bool = False
     """neumf only: GMF and the MLP learn alone first, as long, and neumf begins with both"""
     alpha: float = Field(0.5, ge=0, le=1)
