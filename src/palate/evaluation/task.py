@@ -75,7 +75,7 @@ class Task:
     def taken(self) -> Pairs:
         """(users) every item that anybody knows a user to have met: in train, context, validation or test."""
         parts = [self.test] if self.valid is None else [self.valid, self.test]
-        return _joined(self.seen, _of_users(parts, self.items, self.users, liked=False))
+        return _joined(self.seen, _of_users(parts, [_pairs(part, self.items) for part in parts], self.users))
 
     def batches(self, step: int) -> Iterator[NDArray[np.int64]]:
         """Yield places of users, `step` at a time."""
@@ -144,8 +144,15 @@ def task(
     place, of_test, notes = _relevant_pairs(test, relevant_from)
     item = model.items.encode(test.items.ids)[of_test]
     parts = [part for part in (train, context, later) if part is not None]
-    theirs = _of_users(parts, model.items, test.users.ids, liked=False)
-    liked = _of_users(parts, model.items, test.users.ids, liked=True)
+    pairs = [_pairs(part, model.items) for part in parts]
+    likes = [
+        found if part.negative is None else _pairs(part.positive(), model.items)
+        for part, found in zip(parts, pairs, strict=True)
+    ]
+    theirs = _of_users(parts, pairs, test.users.ids)
+    liked = (
+        theirs if all(part.negative is None for part in parts) else _of_users(parts, likes, test.users.ids)
+    )
     if exclude_seen:
         seen = np.asarray(
             members(
@@ -190,7 +197,7 @@ def task(
         relevant=Relevant.of_pairs(place, item, len(users)),
         seen=theirs.select(kept),
         past=liked.select(kept),
-        train=_pairs(train.positive(), model.items),
+        train=likes[0],
         test=test,
         valid=valid,
         candidates=None if isinstance(split, tuple) else split.candidates,
@@ -243,18 +250,16 @@ def _pairs(data: Interactions, items: Vocabulary) -> Pairs:
     return Pairs(kept, codes[known], len(items))
 
 
-def _of_users(parts: list[Interactions], items: Vocabulary, users: pl.Series, *, liked: bool) -> Pairs:
+def _of_users(parts: list[Interactions], pairs: list[Pairs], users: pl.Series) -> Pairs:
     """Return the pairs of `users` (in their order) in all parts together."""
-    found = [_pairs(data.positive() if liked else data, items) for data in parts]
-    return reduce(
-        _joined,
-        (pairs.select(data.users.encode(users)) for data, pairs in zip(parts, found, strict=True)),
-    )
+    theirs = [found.select(part.users.encode(users)) for part, found in zip(parts, pairs, strict=True)]
+    return reduce(_joined, theirs)
 
 
 def _joined(one: Pairs, other: Pairs) -> Pairs:
     keys = [pairs.user * pairs.n_items + pairs.items for pairs in (one, other)]
-    user, item = np.divmod(np.unique(np.concatenate(keys)), one.n_items)
+    both = np.sort(np.concatenate(keys), kind="stable")  # two sorted runs: a merge, far faster than np.unique
+    user, item = np.divmod(both[np.diff(both, prepend=-1) > 0], one.n_items)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(one)))]).astype(np.int64)
     return Pairs(indptr, item.astype(np.int32), one.n_items)
 
