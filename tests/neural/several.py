@@ -7,37 +7,41 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import numpy as np
 import torch
 
 from palate import Interactions
 from palate.models import create
+from palate.models.base import Recommender
 from palate.neural.loop import train
 from tests.neural.toy import Toy, course, weights
 
 
-def learned() -> dict[str, np.ndarray]:
-    """The weights of the toy, and of a SASRec with drawn negatives, nothing left out by chance."""
-    task = Toy(dropout=0.0)
-    train(task, course(), lambda **_: None)
-    found = {f"toy.{name}": array for name, array in weights(task).items()}
+def chains() -> Interactions:
+    """Forty users who walk along 30 items in their order."""
     rng = np.random.default_rng(11)
     lengths = rng.integers(2, 12, 40)
     first, user = rng.integers(0, 30, 40), np.repeat(np.arange(40), lengths)
     item = np.concatenate([(start + np.arange(n)) % 30 for start, n in zip(first, lengths, strict=True)])
-    rows = Interactions.from_table({"user": user, "item": item, "time": np.arange(len(user))})
-    settings = {
-        "embedding_size": 8,
-        "window": 6,
-        "dropout": 0.0,
-        "negatives": 5,
-        "batch": 60,
-        "device": "cpu",
+    return Interactions.from_table({"user": user, "item": item, "time": np.arange(len(user))})
+
+
+def small(**given: Any) -> Recommender:
+    """A SASRec in which nothing is left out by chance."""
+    settings = {"embedding_size": 8, "window": 6, "dropout": 0.0, "negatives": 5, "batch": 60, "seed": 4}
+    return create("sasrec", **settings | {"device": "cpu", "epochs": 3} | given)
+
+
+def learned() -> dict[str, np.ndarray]:
+    """The weights of the toy, and of a SASRec with drawn negatives."""
+    task = Toy(dropout=0.0)
+    train(task, course(), lambda **_: None)
+    model = small(loss="sampled_ce").fit(chains())
+    return {f"toy.{name}": array for name, array in weights(task).items()} | {
+        f"sasrec.{name}": array for name, array in model.fitted.state.weights.items()
     }
-    model = create("sasrec", **settings, loss="sampled_ce", epochs=3, seed=4).fit(rows)
-    found |= {f"sasrec.{name}": array for name, array in model.fitted.state.weights.items()}
-    return found
 
 
 def main() -> None:

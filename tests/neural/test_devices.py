@@ -1,0 +1,59 @@
+"""Where and how precisely it is computed changes what is learned by a stated tolerance only."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from palate.errors import PlanError  # noqa: E402
+from tests.neural.several import chains, small  # noqa: E402
+
+HERE = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+LOSSES = ["ce", "sampled_ce", "gbce", "bce"]
+
+
+def on(device: str) -> pytest.MarkDecorator:
+    """Skip where there is no such device, and say so."""
+    return pytest.mark.skipif(not HERE[device], reason=f"no {device} device here")
+
+
+def losses(**given) -> list[float]:
+    """The loss of each epoch."""
+    return [row["loss"] for row in small(**given).fit(chains()).fitted.trace]
+
+
+@pytest.mark.parametrize("device", [name for name, here in HERE.items() if not here])
+def test_a_device_that_is_not_there_is_refused(device: str) -> None:
+    with pytest.raises(PlanError, match=f'device = "{device}" is not to be had here'):
+        small(device=device).fit(chains())
+
+
+def test_auto_is_the_processor_where_there_is_no_card() -> None:
+    np.testing.assert_allclose(losses(device="auto"), losses(device="cpu"), rtol=1e-3 if HERE["cuda"] else 0)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_products_in_bfloat16_learn_what_float32_learns_to_a_hundredth(loss: str) -> None:
+    np.testing.assert_allclose(losses(loss=loss, precision="bfloat16"), losses(loss=loss), rtol=1e-2)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("device", [pytest.param(name, marks=on(name)) for name in HERE])
+def test_an_accelerator_learns_what_the_processor_learns_to_a_thousandth(device: str, loss: str) -> None:
+    there, here = (small(loss=loss, device=one).fit(chains()) for one in (device, "cpu"))
+    for name, array in here.fitted.state.weights.items():
+        np.testing.assert_allclose(there.fitted.state.weights[name], array, atol=1e-3, err_msg=name)
+    users = [0, 1, 2]
+    np.testing.assert_allclose(
+        there.score(users=users, items=[3, 4]), here.score(users=users, items=[3, 4]), atol=1e-3
+    )
+
+
+@on("cuda")
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_card_learns_in_bfloat16(loss: str) -> None:
+    np.testing.assert_allclose(
+        losses(loss=loss, device="cuda", precision="bfloat16"), losses(loss=loss), rtol=2e-2
+    )
