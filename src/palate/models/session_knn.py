@@ -9,8 +9,9 @@ likeness, by how near they stand to the latest item that both have (as in STAN; 
     likeness(s) = |s|^-length x sum over the last items i that s has  fade^(steps back) x log(1 + n / n_i)^rarity
     score(j)    = sum over neighbours s  likeness(s) x sum over the places of j in s  decay^(distance - 1)
 
-and `backward` times as much where j stands before that item. No training; strangers are scored by their history
-alone; an update is exact. A history that is in train votes too, for its own items only.
+and `backward` times as much where j stands before that item. What nobody near has follows by popularity, which adds a
+millionth. No training; strangers are scored by their history alone; an update is exact. A history that is in train
+votes too, for its own items only.
 
 Cost of a list: who has the last items (items' popularity), and 2 x `window` steps for each neighbour.
 """
@@ -35,6 +36,8 @@ from palate.models.search import Options, Span
 from palate.vocabulary import Codes
 
 Reals = NDArray[np.float64]
+
+_POPULAR = 1e-6  # score of the most popular item where nobody votes; a vote is far more
 
 
 @dataclass
@@ -131,6 +134,7 @@ class SessionKNN(Recommender):
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
         scores = self._votes(*self._asked(contexts))
+        scores += _POPULAR / self.popularity.max() * self.popularity
         every = len(columns) == scores.shape[1] and (columns[:-1] < columns[1:]).all()
         return scores if every else scores[:, columns]
 
@@ -166,7 +170,8 @@ class SessionKNN(Recommender):
         effects = [
             share * vote[user[rows[a] : rows[a + 1]]].sum() for a, share in zip(past, weight, strict=True)
         ]
-        return past, np.array(effects, np.float64), 0.0
+        baseline = _POPULAR / self.popularity.max() * self.popularity[item]
+        return past, np.array(effects, np.float64), float(baseline)
 
     def _update(self, events: Interactions) -> None:
         self._refresh(incremental.extend(self.fitted, events).fitted)
