@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# Of two threads that share a busy core, one waits for the other after every product of a small network.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
