@@ -21,6 +21,7 @@ SCRIPTS = [
     "sar/speed_1m.py",
     "sar/scale_20m.py",
     "kernels/limits.py",
+    "ncf/ials_speed.py",
     "ratings/board.py",
     "rlrmc/geometry.py",
     "rbm/lists.py",
