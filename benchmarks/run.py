@@ -36,6 +36,8 @@ BENCHMARKS = {
     "kernel-limits": Benchmark("kernels/limits.py"),
     "metrics-parity": Benchmark("metrics/parity.py", peers=("rectools", "ranx", "reco")),
     "metrics-speed": Benchmark("metrics/speed.py", peers=("rectools", "ranx", "reco")),
+    "ncf-accuracy": Benchmark("ncf/accuracy.py", data=("ml-100k", "ml-1m")),
+    "ncf-speed": Benchmark("ncf/speed.py", data=("ml-100k",), peers=("recotf",)),
     "ncf-ials-speed": Benchmark("ncf/ials_speed.py", data=("ml-1m",), peers=("implicit",)),
     "ratings-board": Benchmark("ratings/board.py", data=("ml-100k", "ml-1m")),
     "rbm-lists": Benchmark("rbm/lists.py", data=("ml-100k",)),

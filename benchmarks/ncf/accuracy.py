@@ -4,12 +4,13 @@
 
 * 1m: MovieLens-1M with the split that NCF was published with: one film of each user's last second is ranked among 99
   that the authors listed. HR@10 (hit) and nDCG@10. No figure of another protocol compares with these.
-* 100k: the tutorial of recommenders: MovieLens-100K, the last quarter of each user's rows, rows of unknown items dropped,
-  the full catalogue without what was seen, k = 10. `map_all` divides by all relevant items, as the tutorial's MAP does.
+* 100k: the tutorial of recommenders: MovieLens-100K, the last quarter of each user's rows, rows of unknown items
+  dropped, the full catalogue without what was seen, k = 10. `map_all` divides by all relevant items, as the tutorial's
+  MAP does.
 
 Each model is fitted on train with settings that were chosen on validation rows (1m: the last but one film of each user
-among 99 drawn ones; 100k: the last fifth of each user's train rows), in a process of its own with one thread. Models can
-be run one at a time: figures that are in ncf-accuracy.json already stay.
+among 99 drawn ones; 100k: the last fifth of each user's train rows), in a process of its own with one thread. Models
+can be run one at a time: figures that are in ncf-accuracy.json already stay.
 """
 
 from __future__ import annotations

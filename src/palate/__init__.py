@@ -29,6 +29,7 @@ _HOMES = {
     "IALS": "palate.models.ials",
     "Interactions": "palate.interactions",
     "MF": "palate.models.mf",
+    "NCF": "palate.models.ncf",
     "Markov": "palate.models.markov",
     "Mean": "palate.models.mean",
     "PalateError": "palate.errors",
@@ -57,6 +58,7 @@ __all__ = [
     "EASE",
     "IALS",
     "MF",
+    "NCF",
     "RBM",
     "RLRMC",
     "SAR",
@@ -113,6 +115,7 @@ if TYPE_CHECKING:
     from palate.models.markov import Markov
     from palate.models.mean import Mean
     from palate.models.mf import MF
+    from palate.models.ncf import NCF
     from palate.models.popularity import Popularity
     from palate.models.random import Random
     from palate.models.rbm import RBM
