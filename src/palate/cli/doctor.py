@@ -180,7 +180,8 @@ def _torch() -> Finding:
         return Finding("torch", "ok", f"{torch.__version__}, cuda: {', '.join(names)}")
     if torch.backends.mps.is_available():
         return Finding("torch", "ok", f"{torch.__version__}, mps")
-    detail = f"{torch.__version__}, cpu, {torch.get_num_threads()} threads"
+    capability = torch.backends.cpu.get_cpu_capability()
+    detail = f"{torch.__version__}, cpu ({capability}), {torch.get_num_threads()} threads"
     if shutil.which("nvidia-smi"):
         return Finding(
             "torch", "ok", detail, "nvidia-smi is here, but this torch finds no GPU: see pytorch.org."
