@@ -48,8 +48,8 @@ def cross_entropy(
         table: (items, size), a row for each item.
         target: (positions) int64, the item that came next.
         negatives: (drawn) int64 items that all positions share, instead of the catalogue; where one is the target of a
-            position it does not count there. Their logits are raised by log((items - 1) / drawn), so that the loss
-            estimates the full one.
+            position it does not count there. Their logits are raised by log(items / drawn): the sum of their
+            exponentials is then on average that of all other items.
         smoothing: share of the target's probability that is spread evenly over the catalogue (full loss only).
         chunk: positions at a time.
 
@@ -133,7 +133,7 @@ class _Sampled(torch.autograd.Function):
         of_hidden, of_others = torch.empty_like(hidden), torch.zeros_like(others)
         of_target = torch.empty_like(hidden)
         losses = torch.zeros((), dtype=torch.float64, device=hidden.device)
-        raised = math.log(max(len(table) - 1, 1) / len(negatives))
+        raised = math.log(len(table) / len(negatives))
         for rows, buffer in _chunks(hidden, len(negatives), chunk):
             h, theirs = hidden[rows], table[target[rows]]  # (chunk, size)
             logits = torch.mm(others, h.T, out=buffer)  # (drawn, chunk)
