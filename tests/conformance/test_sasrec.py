@@ -2,10 +2,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import pytest
-
-pytest.importorskip("torch")
-
 from palate.models.sasrec import SASRec
 from tests.conformance.conformance import Conformance
 
@@ -35,4 +31,10 @@ class TestSampledGatedSASRec(Conformance):
     stops_early = True
     needs_sequences = True
     single_precision = True
-    params: ClassVar = SMALL | {"gated": True, "loss": "sampled_ce", "negatives": 5, "averaging": 0.9, "heads": 2}
+    params: ClassVar = SMALL | {
+        "gated": True,
+        "loss": "sampled_ce",
+        "negatives": 5,
+        "averaging": 0.9,
+        "heads": 2,
+    }

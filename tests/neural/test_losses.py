@@ -4,9 +4,7 @@ import math
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-
+import torch
 from torch.nn import functional
 
 from palate.kernels.softmax import exponentials
