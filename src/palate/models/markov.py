@@ -77,7 +77,7 @@ class Markov(Recommender):
     """how many of a history's last items are asked for their successors"""
     fade: Annotated[float, Span(0.2, 0.9)] = Field(0.6, gt=0, le=1)
     """each of them counts so many times as much as the one after it"""
-    smoothing: Annotated[float, Span(1.0, 300.0, log=True)] = Field(20.0, ge=0, allow_inf_nan=False)
+    smoothing: Annotated[float, Span(1.0, 300.0, log=True)] = Field(50.0, ge=0, allow_inf_nan=False)
     """how many pairs' worth of popularity are mixed into the successors of each item"""
 
     def _fit(self, train: Interactions, pairs: Pairs) -> MarkovState:

@@ -74,15 +74,15 @@ class SessionKNN(Recommender):
     """how many of a history's last items it is compared by"""
     fade: Annotated[float, Span(0.3, 1.0)] = Field(0.8, gt=0, le=1)
     """each of them counts so many times as much as the one after it"""
-    rarity: Annotated[float, Span(0.0, 2.0)] = Field(0.5, ge=0, le=10)
+    rarity: Annotated[float, Span(0.0, 2.0)] = Field(1.0, ge=0, le=10)
     """power of the logarithm by which an item counts more that few have; 0: all items alike"""
     length: Annotated[float, Span(0.0, 1.0)] = Field(0.25, ge=0, le=2)
     """power of its length by which a long history counts less; 0: not at all"""
     window: Annotated[int, Options((5, 10, 20))] = Field(20, ge=1, le=1_000)
     """how far from the latest item in common a neighbour's items may stand"""
-    decay: Annotated[float, Span(0.4, 1.0)] = Field(0.7, gt=0, le=1)
+    decay: Annotated[float, Span(0.4, 1.0)] = Field(0.75, gt=0, le=1)
     """each place further from it counts so many times as much"""
-    backward: Annotated[float, Span(0.0, 0.6)] = Field(0.3, ge=0, le=1)
+    backward: Annotated[float, Span(0.0, 0.6)] = Field(0.2, ge=0, le=1)
     """how much an item counts that a neighbour had before it, against one that came after"""
 
     def _fit(self, train: Interactions, pairs: Pairs) -> SessionKNNState:
