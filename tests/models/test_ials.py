@@ -72,7 +72,7 @@ def test_the_users_are_a_least_of_the_objective() -> None:
 
 def test_a_converged_fit_has_no_slope_in_the_items_either() -> None:
     train = world()
-    model = IALS(**PARAMS, iterations=300).fit(train)
+    model = IALS(**PARAMS, iterations=100).fit(train)
     chosen, users, items = dense(train), users_of(model), model.fitted.state.items.astype(np.float64)
 
     def value(flat: np.ndarray) -> float:
