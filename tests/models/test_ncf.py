@@ -118,12 +118,12 @@ def test_every_choice_comes_once_an_epoch_with_negatives_that_are_no_choices_and
         assert {len(rows) for rows in batches[:-1]} == {32}
         rows = np.concatenate(batches)
         assert sorted(rows) == list(range(len(choices)))
-        beside = task._beside[rows]
+        beside = task.beside(rows)
         pairs = zip(choices.user[rows], beside[:, 0], strict=True)
         assert set(pairs) == {pair for pair in chosen if np.diff(indptr)[pair[0]] < 20}
         owners = np.repeat(choices.user[rows], 6)
         assert not chosen & set(zip(owners, beside[:, 1:].ravel(), strict=True))
-        drawn.append(task._beside[:, 1:].copy())
+        drawn.append(task.beside(np.arange(len(choices)))[:, 1:])
     assert (drawn[0] != drawn[1]).mean() > 0.5
 
 

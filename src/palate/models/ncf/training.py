@@ -72,25 +72,24 @@ class Learning:
         """Take `batch` choices a step, each with `per` negatives; `seen`: train's events of the validation's users."""
         self.module, self._choices, self._batch = module, choices, batch
         self._validation, self._seen = validation, seen
-        # int64, (choices, 1 + negatives), the chosen one first: torch gathers by these fastest.
-        self._user = choices.user.astype(np.int64)
-        self._beside = np.empty((len(choices), 1 + per), np.int64)
         self._drawn = np.empty((len(choices), per), np.int32)
 
     def batches(self, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
         """Draw an epoch's negatives, and return its batches: places of choices."""
         own = self._choices
-        seed = int(rng.integers(2**62))
-        negatives(own.indptr, own.items, own.n_items, own.user, seed, self._drawn)
-        self._beside[:, 0], self._beside[:, 1:] = own.item, self._drawn
+        negatives(own.indptr, own.items, own.n_items, own.user, int(rng.integers(2**62)), self._drawn)
         order = rng.permutation(len(own))
         return [order[start : start + self._batch] for start in range(0, len(order), self._batch)]
+
+    def beside(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the items of choices with this epoch's negatives behind them, (rows, 1 + negatives)."""
+        return np.column_stack([self._choices.item[rows], self._drawn[rows]]).astype(np.int64)
 
     def loss(self, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, int]:
         """Return the log loss of choices and their negatives, summed, and how many pairs they are."""
         device = self.module.output.device
-        users, items = (torch.from_numpy(part[rows]).to(device) for part in (self._user, self._beside))
-        logits = self.module(users, items)
+        users = torch.from_numpy(self._choices.user[rows].astype(np.int64)).to(device)
+        logits = self.module(users, torch.from_numpy(self.beside(rows)).to(device))
         chosen = torch.zeros_like(logits)
         chosen[:, 0] = 1
         return functional.binary_cross_entropy_with_logits(logits, chosen, reduction="sum"), logits.numel()
