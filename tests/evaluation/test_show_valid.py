@@ -12,7 +12,9 @@ import pytest
 from tests.worlds import DAY
 
 from palate import split
+from palate.datasets import Dataset
 from palate.evaluation import evaluate, evaluate_tables
+from palate.experiment.bench import Bench, Task
 from palate.experiment.plan import Plan
 from palate.experiment.run import run
 from palate.interactions import Interactions
@@ -159,3 +161,26 @@ def test_a_run_says_that_validation_was_shown_and_its_examples_have_it(tmp_path:
         assert example.recommended[0].reasons
     refitted = Plan.of(plan | {"evaluate": {"refit": True}}).resolved()
     assert refitted["evaluate"]["show_valid"] is False
+
+
+def test_lists_of_the_test_are_not_those_of_validation(tmp_path: Path) -> None:
+    data = walks()
+    parts = split.last_out(data, valid=True)
+    parts.test.table().select("user", "item").write_csv(
+        tmp_path / "lists.csv"
+    )  # the test item alone: always hit
+    plan = Plan.of(
+        {
+            "data": {"path": "walks.csv"},
+            "split": {"method": "last-out", "valid": True},
+            "models": [{"name": "popularity"}],
+            "evaluate": {"metrics": ["hit"], "candidates": {"file": str(tmp_path / "lists.csv")}},
+        }
+    )
+    bench = Bench(plan, Dataset("walks", data))
+    on_valid, on_test = (bench.measure(Task(plan.models[0], on=on)).value for on in ("valid", "test"))
+    popular = evaluate(
+        create("popularity").fit(parts.train), (parts.train, parts.valid), metrics="hit", bootstrap=0
+    )
+    assert on_valid == popular.estimate("hit@10").mean
+    assert on_test == 1.0
