@@ -120,6 +120,14 @@ def test_nothing_is_shown_after_a_refit_on_request_or_under_other_splits(parts: 
     )
 
 
+def test_a_model_that_learnt_from_both_is_not_told_twice(parts: Split) -> None:
+    model = Watched().fit(parts.train_and_valid())
+    model.shown.clear()
+    found = evaluate(model, parts, bootstrap=0)
+    assert model.shown == {user: history(parts, user) for user in found.users}
+    assert not any("validation" in note for note in found.notes)
+
+
 def test_a_validation_item_that_train_lacks_is_left_out() -> None:
     data = Interactions.from_table(
         {"user": [1, 1, 1, 2, 2, 2], "item": [7, 99, 8, 8, 7, 9], "time": [1, 2, 3, 1, 2, 3]}

@@ -180,8 +180,9 @@ def task(
     users = test.users.ids.gather(kept)
     code = model.users.encode(users)
     known = None if context is None else _readable(context, model.items)
-    events = _events(model, users, code, known, None if later is None else _readable(later, model.items))
-    if later is not None:
+    told = later is not None and not _learnt_both(model, split)
+    events = _events(model, users, code, known, _readable(later, model.items) if told and later else None)
+    if told:
         notes.append(
             "The models learnt from train alone, and were shown each user's validation rows as the end of the history."
         )
@@ -215,6 +216,14 @@ def shows_valid(split: Split | TrainTest, wanted: bool | None = None) -> bool:
     if isinstance(split, tuple) or split.valid is None:
         return False
     return split.protocol.method == "last-out" if wanted is None else wanted
+
+
+def _learnt_both(model: Recommender, split: Split | TrainTest) -> bool:
+    """Return whether the model was fitted on train and validation, and so has the validation rows already."""
+    learnt = model.fitted.fingerprint
+    if isinstance(split, tuple) or learnt == split.train.fingerprint:
+        return False
+    return learnt == split.train_and_valid().fingerprint
 
 
 def _relevant_pairs(
