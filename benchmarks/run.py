@@ -48,6 +48,7 @@ BENCHMARKS = {
     "sar-speed-1m": Benchmark("sar/speed_1m.py", data=("ml-1m",), peers=("reco", "implicit")),
     "sar-scale-20m": Benchmark("sar/scale_20m.py"),
     "sasrec-speed": Benchmark("sasrec/speed.py", data=("ml-1m", "amazon"), peers=("rectools", "replay")),
+    "sasrec-simple": Benchmark("sasrec/simple.py", data=("ml-1m", "amazon")),
     "sasrec-budget": Benchmark("sasrec/budget.py", data=("ml-1m", "amazon"), peers=("rectools", "replay")),
 }
 

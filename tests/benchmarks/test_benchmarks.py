@@ -29,6 +29,7 @@ SCRIPTS = [
     "rbm/speed.py",
     "sasrec/speed.py",
     "sasrec/budget.py",
+    "sasrec/simple.py",
 ]
 
 
