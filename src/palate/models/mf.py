@@ -67,9 +67,9 @@ class MF(Recommender):
 
     factors: Annotated[int, Span(16, 192, log=True)] = Field(64, ge=1, le=2048)
     """size of a user's and an item's vector"""
-    epochs: Annotated[int, Span(10, 60, log=True)] = Field(30, ge=1)
-    """passes over the choices"""
-    learning_rate: Annotated[float, Span(0.002, 0.1, log=True)] = Field(0.02, gt=0, allow_inf_nan=False)
+    epochs: Annotated[int, Span(10, 60, log=True)] = Field(20, ge=1)
+    """passes over the choices; the more, the lower the learning rate that is best"""
+    learning_rate: Annotated[float, Span(0.005, 0.1, log=True)] = Field(0.04, gt=0, allow_inf_nan=False)
     """of the first epoch"""
     schedule: Literal["constant", "linear"] = "linear"
     """whether the learning rate stays, or falls to nothing in equal steps from epoch to epoch"""
