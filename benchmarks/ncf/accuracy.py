@@ -53,7 +53,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "1m:mf": ("mf", {"factors": 192}),
     "1m:gmf": ("ncf", _NCF_1M | {"architecture": "gmf"}),
     "1m:neumf": ("ncf", _NCF_1M),
-    "1m:neumf pretrained": ("ncf", _NCF_1M | {"pretrain": True}),
+    "1m:neumf pretrained": ("ncf", _NCF_1M | {"pretrain": True, "alpha": 0.8}),
 }
 
 

@@ -18,6 +18,7 @@ users x items x the same, once.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 Architecture = Literal["neumf", "gmf", "mlp"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+_RATE, _LENGTH = 0.1, 1 / 3  # of learning rate and epochs, once both parts of neumf are trained
 _JUDGED = 2_000  # users whose validation rows are looked at after each epoch
 
 
@@ -79,9 +81,10 @@ class NCF(Recommender):
     """how fast every weight falls to zero by itself, in parts of the learning rate (AdamW); without it, more factors
     only learn train by heart"""
     pretrain: bool = False
-    """neumf only: GMF and the MLP learn alone first, as long, and neumf begins with both"""
+    """neumf only: GMF and the MLP learn alone first, and neumf begins with both. It then learns at a tenth of the rate
+    for a third of the epochs: at full length, what is known twice is learned by heart"""
     alpha: float = Field(0.5, ge=0, le=1)
-    """share of GMF where neumf begins with both"""
+    """share of GMF where neumf begins with both; more than half where the MLP alone is the weaker, as it mostly is"""
     patience: int = Field(5, ge=0)
     """epochs without a better nDCG@10 of validation rows before training ends; the best epoch is kept"""
     device: Device = "auto"
@@ -111,7 +114,7 @@ class NCF(Recommender):
             for part in (gmf, mlp):
                 self._learn(part, choices, pretraining=1.0)
             fuse(network, gmf, mlp, self.alpha)
-            self._learn(network, choices, pretraining=0.0)
+            self._learn(network, choices, _RATE, math.ceil(_LENGTH * self.epochs), pretraining=0.0)
         else:
             self._learn(network, choices)
         return NCFState(arrays(network))
@@ -126,8 +129,15 @@ class NCF(Recommender):
         layers = () if architecture == "gmf" else self.layers
         return Network(choices.n_users, choices.n_items, factors, layers, odds=1 / self.negatives)
 
-    def _learn(self, network: Network, choices: Choices, **stage: float) -> None:
-        """Train a network in place; `stage` is noted beside the figures of each epoch."""
+    def _learn(
+        self,
+        network: Network,
+        choices: Choices,
+        rate: float = 1.0,
+        epochs: int | None = None,
+        **stage: float,
+    ) -> None:
+        """Train a network in place, at a share `rate` of the learning rate; `stage` is noted beside each epoch."""
         from palate.models.ncf.training import Learning
         from palate.neural.loop import Course, train
 
@@ -143,8 +153,8 @@ class NCF(Recommender):
             seen=None if validation is None else self.fitted.histories.select(validation.users),
         )
         course = Course(
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
+            epochs=epochs or self.epochs,
+            learning_rate=rate * self.learning_rate,
             seed=self.seed,
             weight_decay=self.weight_decay,
             betas=(0.9, 0.999),
