@@ -39,6 +39,7 @@ _HOMES = {
     "Random": "palate.models.random",
     "Recommender": "palate.models.base",
     "SAR": "palate.models.sar",
+    "SASRec": "palate.models.sasrec",
     "SVD": "palate.models.svd",
     "SessionKNN": "palate.models.session_knn",
     "Split": "palate.split",
@@ -62,6 +63,7 @@ __all__ = [
     "RBM",
     "RLRMC",
     "SAR",
+    "SASRec",
     "SVD",
     "Bias",
     "Blend",
@@ -121,6 +123,7 @@ if TYPE_CHECKING:
     from palate.models.rbm import RBM
     from palate.models.rlrmc import RLRMC
     from palate.models.sar import SAR
+    from palate.models.sasrec import SASRec
     from palate.models.session_knn import SessionKNN
     from palate.models.svd import SVD
     from palate.split import Split

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import Literal
 
@@ -21,12 +22,17 @@ def pick(device: Device) -> torch.device:
     """
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
-        return torch.device("cuda" if there["cuda"] else "cpu")
+        device = "cuda" if there["cuda"] else "cpu"
     if not there[device]:
         raise PlanError(
             f'device = "{device}" is not to be had here (torch {torch.__version__}): take "auto" or "cpu".'
         )
-    return torch.device(device)
+    # Under torchrun each process of a machine has a card of its own.
+    return (
+        torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        if device == "cuda"
+        else torch.device(device)
+    )
 
 
 def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[None]:

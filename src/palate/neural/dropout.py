@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -10,8 +11,8 @@ from torch.nn import functional
 class Dropout(nn.Module):
     """Leave out a share of numbers while learning, and raise the others so that the mean stays.
 
-    torch draws 64 bits for each number one after the other, a tenth of the time of an epoch. Here a draw serves four
-    numbers, so a share is kept to one part in 65,536. Seeded by torch's generator. On accelerators it is torch's own.
+    torch draws for each number apart, which takes a tenth of an epoch. Here a draw serves four numbers, so a share is
+    kept to one part in 65,536. Seeded by torch's generator. On accelerators, and for float64, it is torch's own.
     """
 
     def __init__(self, share: float) -> None:
@@ -22,9 +23,16 @@ class Dropout(nn.Module):
         """Any shape to the same."""
         if not self.training or self.share == 0:
             return x
-        if x.device.type != "cpu":
+        if x.device.type != "cpu" or x.dtype != torch.float32:
             return functional.dropout(x, self.share)
-        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        bits = words.view(torch.int16)[: x.numel()].view(x.shape)  # even from -32,768 to 32,767
-        kept = bits >= round(self.share * 65_536) - 32_768
-        return x * kept.to(x.dtype).mul_(1 / (1 - self.share))
+        from palate.kernels.dropout import keep
+
+        kept = torch.empty(-(-x.numel() // 4) * 4)
+        seed = int(torch.randint(2**62, ()))
+        keep(
+            np.uint64(seed),
+            np.uint64(round(self.share * 65_536)),
+            np.float32(1 / (1 - self.share)),
+            kept.numpy(),
+        )
+        return x * kept[: x.numel()].view(x.shape)

@@ -117,6 +117,7 @@ class _Run:
         self.epoch, self.step, self.since_best = 0, 0, 0
         self.best_value = -math.inf
         self.best: dict[str, Tensor] = {}
+        self.earlier: dict[str, Tensor] = {}
         self.mean = [one.detach().clone() for one in self.parameters] if course.averaging else []
         self.seconds = 0.0
 
@@ -134,7 +135,7 @@ class _Run:
                     break
                 with self._averaged():
                     self.module.eval()
-                    measured = _agreed(self.task.validate())
+                    measured = _agreed(self.task.validate(), self.device)
                     self._judge(measured)
                 self.epoch += 1
                 self.seconds += time.perf_counter() - begun
@@ -172,7 +173,7 @@ class _Run:
         self.optimiser.zero_grad(set_to_none=True)
         with devices.autocast(self.device, self.course.precision):
             loss, count = self.task.loss(rows[self.rank :: self.processes], rng)
-        found = torch.tensor([float(loss.detach()), count], dtype=torch.float64)
+        found = torch.tensor([float(loss.detach()), count], dtype=torch.float32, device=self.device)
         if count:
             loss.backward()  # type: ignore[no-untyped-call]
         _added(found)
@@ -207,7 +208,7 @@ class _Run:
     def _judge(self, measured: dict[str, float]) -> None:
         value = next(iter(measured.values()), math.inf)
         if value > self.best_value or not measured:
-            self.best_value, self.since_best = value, 0
+            self.best_value, self.since_best, self.earlier = value, 0, {} if measured else self.best
             self.best = {name: tensor.detach().clone() for name, tensor in self.module.state_dict().items()}
         else:
             self.since_best += 1
@@ -228,6 +229,9 @@ class _Run:
 
     def _refuse(self, numbers: dict[str, float]) -> None:
         where = f"in epoch {self.epoch + 1}, step {numbers['step']:,} of {numbers['steps']:,}"
+        if numbers["step"] == 1 and self.best_value == math.inf:
+            # No measure has found the last state good, and its first loss is none.
+            self.best = self.earlier
         do = f"Lower learning_rate ({self.course.learning_rate:g}), or set clip = 1."
         if not self.best:
             raise PalateError(f"the loss is {numbers['loss']} {where}: nothing was learned yet. {do}")
@@ -326,9 +330,9 @@ def _added(*tensors: Tensor) -> None:
         start += one.numel()
 
 
-def _agreed(measured: dict[str, float]) -> dict[str, float]:
+def _agreed(measured: dict[str, float], device: torch.device) -> dict[str, float]:
     """Return the mean of what the processes measured, so that all of them stop together."""
-    values = torch.tensor([*measured.values(), 1.0], dtype=torch.float64)
+    values = torch.tensor([*measured.values(), 1.0], device=device)
     _added(values)
     values /= values[-1].clone()
     return dict(zip(measured, values.tolist(), strict=False))

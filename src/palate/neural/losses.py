@@ -98,7 +98,7 @@ class _Full(torch.autograd.Function):
     ) -> Tensor:
         n_items = len(table)
         of_hidden, of_table = torch.empty_like(hidden), torch.zeros_like(table)
-        losses = torch.zeros((), dtype=torch.float64, device=hidden.device)
+        losses = torch.zeros((), dtype=_exact(hidden), device=hidden.device)
         middle = table.mean(0)
         for rows, buffer in _chunks(hidden, n_items, chunk):
             h, theirs = hidden[rows], table[target[rows]]  # (chunk, size)
@@ -132,7 +132,7 @@ class _Sampled(torch.autograd.Function):
         others = table[negatives]  # (drawn, size)
         of_hidden, of_others = torch.empty_like(hidden), torch.zeros_like(others)
         of_target = torch.empty_like(hidden)
-        losses = torch.zeros((), dtype=torch.float64, device=hidden.device)
+        losses = torch.zeros((), dtype=_exact(hidden), device=hidden.device)
         raised = math.log(len(table) / len(negatives))
         for rows, buffer in _chunks(hidden, len(negatives), chunk):
             h, theirs = hidden[rows], table[target[rows]]  # (chunk, size)
@@ -183,3 +183,8 @@ def _raise(logits: Tensor) -> tuple[Tensor, Tensor]:
         return largest, total
     logits.sub_(largest).exp_()
     return largest, logits.sum(0)
+
+
+def _exact(hidden: Tensor) -> torch.dtype:
+    """Return the type to add up losses in; Apple's cards have no float64."""
+    return torch.float32 if hidden.device.type == "mps" else torch.float64

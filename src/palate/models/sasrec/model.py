@@ -17,12 +17,13 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
+from palate.catalogue import Catalogue
 from palate.errors import DataError, PlanError
 from palate.interactions import Histories, Interactions
 from palate.models.algorithm import Floats, Pairs
@@ -75,8 +76,8 @@ class SASRec(Recommender):
     """LiGR blocks: gates on each branch and SwiGLU layers (eSASRec)"""
     loss: Literal["ce", "sampled_ce", "gbce", "bce"] = "ce"
     """cross-entropy over the whole catalogue, or over `negatives` drawn items; gBCE; BCE"""
-    negatives: int = Field(256, ge=1)
-    """items drawn for a batch, unless loss = ce"""
+    negatives: int | None = Field(None, ge=1)
+    """items drawn: for a batch, of sampled_ce and gbce (None: 256), or for each position, of bce (None: 1)"""
     calibration: float = Field(0.75, ge=0, le=1)
     """t of gBCE"""
     smoothing: float = Field(0.0, ge=0, lt=1)
@@ -148,7 +149,7 @@ class SASRec(Recommender):
             indptr=indptr,
             items=items,
             loss_name=self.loss,
-            negatives=min(self.negatives, train.n_items),
+            negatives=min(self.negatives or (1 if self.loss == "bce" else 256), train.n_items),
             calibration=self.calibration,
             smoothing=self.smoothing,
             cells=self.batch,
@@ -212,6 +213,42 @@ class SASRec(Recommender):
             )
             self._network = module.eval()
         return self._network
+
+    def export(self, path: str | Path) -> Path:
+        """Write the fitted network as ONNX: histories in, scores of the whole catalogue out. Returns the path.
+
+        Inputs: `items` (batch, longest) int64, item codes (the row of an id in `model.items.ids`), oldest first, at
+        most `window`, padded on the right with the number of items; `length` (batch) int64, at least 1. Output:
+        `scores` (batch, items) float32; what was seen is not left out. Raises MissingExtra without onnx and onnxscript.
+        """
+        import torch
+
+        from palate.models.sasrec.network import Scores
+        from palate.neural.export import to_onnx
+
+        module = Scores(self.network())
+        longest = max(2, min(3, self.window))
+        items = torch.zeros((2, longest), dtype=torch.int64)
+        length = torch.full((2,), longest)
+        varying = {"items": {0: "batch", 1: "longest"}, "length": {0: "batch"}}
+        return to_onnx(
+            module, Path(path), (items, length), inputs=("items", "length"), output="scores", varying=varying
+        )
+
+    def continue_fit(
+        self, train: Interactions, *, valid: Interactions | None = None, catalogue: Catalogue | None = None
+    ) -> Self:
+        """Return a new model, fitted to `train` from where this one stands; this one stays as it is.
+
+        Items that both know begin with their vectors, new items as at the first; an item that `train` lacks is gone.
+        Give all of the data, old and new: what is not in `train` is forgotten in time.
+        """
+        again = type(self)(**self.params())
+        again._start = self
+        try:
+            return again.fit(train, valid=valid, catalogue=catalogue)
+        finally:
+            again._start = None
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
         from palate.models.sasrec.task import expected

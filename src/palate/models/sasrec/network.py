@@ -64,6 +64,21 @@ class Network(nn.Module):
         return found
 
 
+class Scores(nn.Module):
+    """The network as others run it: a history to the scores of the whole catalogue."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, items: Tensor, length: Tensor) -> Tensor:
+        """(batch, longest) and (batch), as in `Network`, to (batch, items)."""
+        hidden = self.network(items, length)  # (batch, longest, size)
+        last = (length - 1)[:, None, None].expand(-1, 1, hidden.shape[-1])
+        scores: Tensor = hidden.gather(1, last)[:, 0] @ self.network.table.T
+        return scores
+
+
 def _begin(module: nn.Module) -> None:
     """Start small: normal numbers of deviation 0.02, no biases."""
     if isinstance(module, nn.Linear | nn.Embedding):

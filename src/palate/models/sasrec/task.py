@@ -42,7 +42,6 @@ class NextItem:
     def loss(self, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, int]:
         """Return the sum over filled positions, and how many there are."""
         module, device = self.module, self.module.items.weight.device
-        drawn = self._draw(rng)
         given, length = batches.padded(self.indptr, self.items, rows, module.n_items, module.window + 1)
         items = torch.from_numpy(given).to(device)
         hidden = module(items[:, :-1], torch.from_numpy(length - 1).to(device))
@@ -50,17 +49,19 @@ class NextItem:
         hidden, target = hidden[filled], items[:, 1:][filled]  # (positions, size), (positions)
         if self.loss_name == "ce":
             loss = losses.cross_entropy(hidden, module.table, target, smoothing=self.smoothing)
-        elif self.loss_name == "sampled_ce":
-            loss = losses.cross_entropy(hidden, module.table, target, negatives=drawn.to(device))
+        elif self.loss_name == "bce":
+            # Of its own for each position, and never the item itself.
+            drawn = rng.integers(1, max(module.n_items, 2), (len(target), self.negatives))
+            negatives = (target[:, None] + torch.from_numpy(drawn).to(device)) % module.n_items
+            loss = losses.binary_cross_entropy(hidden, module.table, target, negatives)
         else:
-            t = self.calibration if self.loss_name == "gbce" else 0.0
-            loss = losses.binary_cross_entropy(hidden, module.table, target, drawn.to(device), calibration=t)
+            negatives = torch.from_numpy(rng.integers(0, module.n_items, self.negatives)).to(device)
+            if self.loss_name == "sampled_ce":
+                loss = losses.cross_entropy(hidden, module.table, target, negatives=negatives)
+            else:
+                t = self.calibration
+                loss = losses.binary_cross_entropy(hidden, module.table, target, negatives, calibration=t)
         return loss, len(target)
-
-    def _draw(self, rng: np.random.Generator) -> Tensor:
-        """Return items that all positions of a batch share as negatives."""
-        n = self.negatives if self.loss_name != "ce" else 0
-        return torch.from_numpy(rng.integers(0, self.module.n_items, n))
 
     def validate(self) -> dict[str, float]:
         """Return nDCG at 10 of validation rows, over the whole catalogue, what was seen left out."""

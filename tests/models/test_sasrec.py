@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import warnings
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import palate
+from palate.datasets.simulate import markov_world
+from palate.errors import DataError, PalateError, PalateWarning, PlanError, SavedModelError
+from palate.interactions import Histories, Interactions
+from palate.models.sasrec import SASRec
+from palate.models.validation import Validation
+
+SMALL: dict[str, Any] = {
+    "embedding_size": 32,
+    "blocks": 1,
+    "window": 10,
+    "batch": 2_048,
+    "learning_rate": 0.01,
+    "dropout": 0.1,
+    "device": "cpu",
+}
+
+
+def ring(users: int = 60, items: int = 12) -> Interactions:
+    """Everybody goes around in a ring, one item on, 3 to 10 long; those with odd numbers go backwards."""
+    length = 3 + np.arange(users) // 2 % 8
+    user = np.repeat(np.arange(users), length)
+    time = np.concatenate([np.arange(n) for n in length])
+    item = (user // 2 * 5 + np.where(user % 2, -time, time)) % items
+    return Interactions.from_table({"user": user, "item": item, "time": time})
+
+
+@pytest.fixture(scope="module")
+def world() -> Any:
+    made = markov_world(users=1_500, items=200, seed=1)
+    return made, palate.split.last_out(made.interactions, valid=True)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> SASRec:
+    return SASRec(**SMALL, epochs=40).fit(ring())
+
+
+def test_a_planted_markov_world_is_solved_by_sasrec_and_not_by_popularity(world: Any) -> None:
+    made, split = world
+    model = SASRec(**SMALL | {"learning_rate": 0.005}, epochs=30).fit(split.train, valid=split.valid)
+    found = palate.evaluate(model, split, k=3, metrics="hit", bootstrap=0).estimate("hit@3").mean
+    popular = palate.models.create("popularity").fit(split.train)
+    known = palate.evaluate(popular, split, k=3, metrics="hit", bootstrap=0).estimate("hit@3").mean
+    assert found > 0.98 * made.hit(3)
+    assert known < 0.1
+
+
+def test_a_ring_is_learned_and_a_history_that_was_never_seen_is_foretold(fitted: SASRec) -> None:
+    found = fitted.recommend(histories=[[2, 3, 4], [1, 0], [6, 7, 8, 9, 10, 11, 0]], k=1)
+    assert found["item"].to_list() == [5, 11, 1]
+
+
+def test_order_counts(fitted: SASRec) -> None:
+    scores = fitted.score(histories=[[3, 4, 5], [5, 4, 3]])
+    assert scores[0].argmax() == 6
+    assert scores[1].argmax() == 2
+
+
+def test_what_lies_before_the_window_changes_nothing(fitted: SASRec) -> None:
+    long = [n % 12 for n in range(25)]
+    np.testing.assert_allclose(
+        fitted.score(histories=[long]), fitted.score(histories=[long[-10:]]), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_padding_changes_nothing(fitted: SASRec) -> None:
+    """A short history beside a long one is scored as it is alone."""
+    alone = fitted.score(histories=[[3, 4]])[0]
+    beside = fitted.score(histories=[[3, 4], [1, 2, 3, 4, 5, 6, 7]])[0]
+    np.testing.assert_allclose(alone, beside, rtol=1e-5, atol=1e-5)
+
+
+def test_an_effect_is_what_the_score_loses_without_the_item(fitted: SASRec) -> None:
+    why = fitted.explain(history=[2, 3, 4], item=5)
+    whole, without = fitted.score(histories=[[2, 3, 4], [2, 3]], items=[5])[:, 0]
+    effects = dict(zip(why.contributions["item"], why.contributions["contribution"], strict=True))
+    assert effects[4] == pytest.approx(whole - without, rel=1e-4)
+    assert set(effects) == {2, 3, 4}
+
+
+@pytest.mark.parametrize("loss", ["ce", "sampled_ce", "gbce", "bce"])
+@pytest.mark.parametrize("gated", [False, True])
+def test_every_loss_and_block_learns_the_ring(loss: str, gated: bool) -> None:
+    model = SASRec(
+        **SMALL, epochs=60 if "ce" in loss.split("_") else 150, loss=loss, negatives=6, gated=gated, heads=2
+    ).fit(ring())
+    told = [[(start + n) % 12 for n in range(5)] for start in range(12)]
+    found = model.recommend(histories=told, k=1)["item"].to_list()
+    assert sum(one == (start + 5) % 12 for start, one in enumerate(found)) >= 10
+
+
+def test_the_best_epoch_of_validation_is_kept(world: Any) -> None:
+    _, split = world
+    model = SASRec(**SMALL | {"learning_rate": 0.05}, epochs=8, patience=2).fit(
+        split.train, valid=split.valid
+    )
+    course = [row["valid_ndcg@10"] for row in model.fitted.trace]
+    judged = Validation.of(split.valid, model.users, model.items, limit=4_000, seed=42)
+    assert judged is not None
+    lists, _ = model.recommend_codes(judged.users, k=10)
+    assert judged.ndcg(lists) == pytest.approx(max(course), abs=1e-6)
+
+
+def test_a_validation_part_of_strangers_is_as_none() -> None:
+    strangers = Interactions.from_table({"user": [900], "item": [1], "time": [1]})
+    with_them = SASRec(**SMALL, epochs=2).fit(ring(), valid=strangers)
+    assert np.array_equal(with_them.score(), SASRec(**SMALL, epochs=2).fit(ring()).score())
+
+
+def test_onnxruntime_gives_the_same_scores(fitted: SASRec, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    session = onnxruntime.InferenceSession(str(fitted.export(tmp_path / "sasrec.onnx")))
+    for histories in ([[3, 4, 5], [1, 2, 12]], [[7]], [[1, 2, 3, 4, 5, 6, 7]] * 5):
+        items = np.array(histories, np.int64)
+        length = (items < 12).sum(1)
+        wanted = fitted.score(histories=[[code for code in one if code < 12] for one in histories])
+        (scores,) = session.run(None, {"items": items, "length": length})
+        np.testing.assert_allclose(scores, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_a_fitted_model_goes_on_with_new_data_and_new_items(fitted: SASRec) -> None:
+    """A ring with another item in it: what was known stays known, and the new item is learned of."""
+    old = fitted.score()
+    more = ring(items=13)
+    again = SASRec(**fitted.params() | {"epochs": 40})
+    again._fitted = fitted._fitted
+    going = again.continue_fit(more)
+    fresh = SASRec(**SMALL, epochs=1).fit(more)
+    assert going.fitted.trace[0]["loss"] < 0.8 * fresh.fitted.trace[0]["loss"]
+    assert going.recommend(histories=[[10, 11]], k=1)["item"].to_list() == [12]
+    assert np.array_equal(fitted.score(), old)
+
+
+# --- bad input ------------------------------------------------------------------------------------------------
+
+
+def test_histories_of_one_event_alone_are_refused() -> None:
+    with pytest.raises(DataError, match="no user has two events"):
+        SASRec(**SMALL).fit(Interactions.from_table({"user": [1, 2], "item": [1, 2], "time": [1, 2]}))
+
+
+def test_histories_of_one_and_two_events_and_one_item_again_and_again() -> None:
+    table = {"user": [1, 2, 2, 3, 3, 3, 3], "item": [1, 1, 2, 5, 5, 5, 5], "time": [1, 1, 2, 1, 2, 3, 4]}
+    model = SASRec(**SMALL, epochs=2).fit(Interactions.from_table(table))
+    assert np.isfinite(model.score()).all()
+
+
+def test_a_catalogue_of_one_item() -> None:
+    one = Interactions.from_table({"user": [1, 1, 1], "item": [7, 7, 7], "time": [1, 2, 3]})
+    model = SASRec(**SMALL, epochs=2, loss="sampled_ce").fit(one)
+    assert model.recommend(exclude_seen=False)["item"].to_list() == [7]
+
+
+def test_a_loss_that_is_no_number_stops_with_the_step_and_keeps_what_was_good() -> None:
+    with pytest.raises(PalateError, match="in epoch 2, step 1 of 1: nothing was learned"):
+        SASRec(**SMALL | {"learning_rate": 1e30}, epochs=3).fit(ring())
+
+
+def test_a_later_loss_that_is_no_number_keeps_the_last_good_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    from palate.models.sasrec.task import NextItem
+
+    steps = SMALL | {"batch": 128}
+    whole, calls = NextItem.loss, []
+
+    def broken(self: NextItem, *args: Any) -> Any:
+        loss, count = whole(self, *args)
+        calls.append(1)
+        return (loss * float("nan") if len(calls) == stop else loss), count
+
+    stop = 0
+    monkeypatch.setattr(NextItem, "loss", broken)
+    good = SASRec(**steps, epochs=2).fit(ring())
+    stop, calls[:] = len(calls) + 2, []
+    with pytest.warns(PalateWarning, match="the loss is nan in epoch 3, step 2 of"):
+        model = SASRec(**steps, epochs=5).fit(ring())
+    assert np.array_equal(model.score(), good.score())
+
+
+def test_heads_that_do_not_divide_are_refused() -> None:
+    with pytest.raises(PlanError, match="heads = 3 does not divide embedding_size = 32"):
+        SASRec(**SMALL, heads=3)
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA card")
+    with pytest.raises(PlanError, match='take "auto" or "cpu"'):
+        SASRec(**SMALL | {"device": "cuda"}).fit(ring())
+
+
+@pytest.mark.skipif(not __import__("torch").cuda.is_available(), reason="no CUDA card here")
+def test_a_card_learns_what_the_processor_learns() -> None:
+    here = SASRec(**SMALL | {"dropout": 0.0}, epochs=10).fit(ring())
+    there = SASRec(**SMALL | {"dropout": 0.0, "device": "cuda"}, epochs=10).fit(ring())
+    np.testing.assert_allclose(there.score(), here.score(), rtol=1e-2, atol=1e-2)
+
+
+# --- checkpoints ----------------------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_of_another_training_or_torn_is_refused(tmp_path: Path) -> None:
+    SASRec(**SMALL, epochs=1, checkpoint=tmp_path).fit(ring())
+    with pytest.raises(SavedModelError, match="another training"):
+        SASRec(**SMALL | {"dropout": 0.3}, epochs=2, checkpoint=tmp_path).fit(ring())
+    with pytest.raises(SavedModelError, match="another training"):
+        SASRec(**SMALL, epochs=2, checkpoint=tmp_path).fit(ring(users=61))
+    file = next(tmp_path.iterdir())
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(SavedModelError, match="torn"):
+        SASRec(**SMALL, epochs=2, checkpoint=tmp_path).fit(ring())
+
+
+def test_what_goes_on_from_a_checkpoint_ends_in_the_same_bits(tmp_path: Path) -> None:
+    whole = SASRec(**SMALL, epochs=6, averaging=0.5, loss="sampled_ce").fit(ring())
+    SASRec(**SMALL, epochs=3, averaging=0.5, loss="sampled_ce", checkpoint=tmp_path).fit(ring())
+    again = SASRec(**SMALL, epochs=6, averaging=0.5, loss="sampled_ce", checkpoint=tmp_path).fit(ring())
+    assert [row["epoch"] for row in again.fitted.trace] == [4, 5, 6]
+    assert np.array_equal(again.score(), whole.score())
+
+
+# --- windows --------------------------------------------------------------------------------------------------
+
+
+def test_all_windows_foretell_every_item_but_the_first_once() -> None:
+    from palate.models.sasrec.task import windows
+
+    histories = Histories(
+        np.array([0, 1, 8, 10], np.int64), np.arange(10, dtype=np.int32), np.ones(10, np.float32), None
+    )
+    indptr, items = windows(histories, 3, every=True)
+    rows = [items[a:b].tolist() for a, b in pairwise(indptr)]
+    assert sorted(item for row in rows for item in row[1:]) == [2, 3, 4, 5, 6, 7, 9]
+    assert max(len(row) for row in rows) == 4
+    indptr, items = windows(histories, 3, every=False)
+    assert [items[a:b].tolist() for a, b in pairwise(indptr)] == [
+        [4, 5, 6, 7],
+        [8, 9],
+    ]
+
+
+def test_nothing_is_warned_of(world: Any) -> None:
+    _, split = world
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        SASRec(**SMALL, epochs=1).fit(split.train, valid=split.valid)
