@@ -20,7 +20,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # Another name here is a promise to keep: add it with its documentation and a line in the changelog.
 NAMES = {
     "Bias", "Blend", "Catalogue", "Dataset", "EASE", "Histories", "IALS", "Interactions", "MF", "Markov", "Mean", "NCF",
-    "PalateError", "Popularity", "RBM", "RLRMC", "Random", "Recommender", "SAR", "SVD", "SessionKNN", "Split",
+    "PalateError", "Popularity", "RBM", "RLRMC", "Random", "Recommender", "SAR", "SASRec", "SVD", "SessionKNN", "Split",
     "__version__", "compare", "compare_models", "datasets", "describe", "errors", "evaluate", "evaluate_tables",
     "evaluation", "experiment", "load", "load_model", "models", "report", "run", "split", "tune",
 }  # fmt: skip

@@ -81,7 +81,7 @@ class Course:
 
 
 Note = Callable[..., None]
-"""Is told the figures of each epoch by name."""
+"""Is told the figures of each epoch by name; of a training that goes on, also those of the epochs before."""
 
 
 def train(task: Task, course: Course, note: Note) -> None:
@@ -119,7 +119,8 @@ class _Run:
         self.best: dict[str, Tensor] = {}
         self.earlier: dict[str, Tensor] = {}
         self.mean = [one.detach().clone() for one in self.parameters] if course.averaging else []
-        self.seconds = 0.0
+        self.seconds, self.cpu_seconds = 0.0, 0.0
+        self.told: list[dict[str, float]] = []
 
     def all_epochs(self) -> None:
         """Go through the epochs that are left."""
@@ -128,7 +129,7 @@ class _Run:
         total = course.epochs - self.epoch
         with progress(f"Training {course.epochs} epochs", total=total, unit="epochs") as advance:
             while self.epoch < course.epochs and not self._patience_is_over():
-                begun = time.perf_counter()
+                begun, begun_cpu = time.perf_counter(), time.process_time()
                 numbers = self._one_epoch(advance)
                 if not math.isfinite(numbers["loss"]):
                     self._refuse(numbers)
@@ -139,7 +140,10 @@ class _Run:
                     self._judge(measured)
                 self.epoch += 1
                 self.seconds += time.perf_counter() - begun
-                self.note(epoch=self.epoch, **numbers, **measured, seconds=self.seconds)
+                self.cpu_seconds += time.process_time() - begun_cpu
+                spent = {"seconds": self.seconds, "cpu_seconds": self.cpu_seconds}
+                self.told.append({"epoch": self.epoch, **numbers, **measured, **spent})
+                self.note(**self.told[-1])
                 self._keep()
         self._load(self.best)
 
@@ -277,9 +281,11 @@ class _Run:
         self.optimiser.load_state_dict({"state": state, "param_groups": groups})
         for name in _NUMBERS:
             setattr(self, name, numbers[name])
+        for row in self.told:
+            self.note(**row)
 
 
-_NUMBERS = ("epoch", "step", "since_best", "best_value", "seconds")
+_NUMBERS = ("epoch", "step", "since_best", "best_value", "seconds", "cpu_seconds", "told")
 
 
 class _Swapped:

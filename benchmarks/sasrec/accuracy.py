@@ -1,0 +1,114 @@
+"""How well SASRec foretells the next item: leave-one-out on the papers' files, three seeds, resumable.
+
+    python benchmarks/sasrec/accuracy.py --data FOLDER --scratch FOLDER [--sets movielens-1m-sasrec] [--seeds 1 2 3]
+
+HR@10 and nDCG@10 of the test over the whole catalogue, with the user's past items left out and kept, and among 100
+sampled items. Fitted on train with the settings below, which were chosen on validation rows alone; the epoch is chosen by
+validation nDCG@10; the test is asked with the validation row as the end of the history, and no weight has seen that row.
+
+Each fit is a process with one thread. Its training is kept in `--scratch` after each epoch, so a run that was stopped goes
+on, and what the result file has already (same set, seed and settings) is not done again: call it until it is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import common
+from simple import PROTOCOLS
+
+SPARSE = {"dropout": 0.4, "batch": 768, "window": 50, "epochs": 60, "patience": 8}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "movielens-1m-sasrec": {"heads": 2, "dropout": 0.2, "batch": 4_096, "epochs": 150, "patience": 12},
+    "amazon-beauty": SPARSE,
+    "amazon-sports-and-outdoors": SPARSE,
+    "amazon-video-games": SPARSE,
+    "amazon-video-games-sasrec": SPARSE,
+}
+SEEDS = (1, 2, 3)
+NAME = "sasrec-accuracy"
+
+
+def fit(name: str, seed: int, scratch: Path) -> dict[str, Any]:
+    """Train, and judge under every protocol, in this process."""
+    import palate
+    from palate import datasets
+
+    data = datasets.load(name, offline=True)
+    parts = palate.split.last_out(data.interactions, valid=True)
+    model = palate.SASRec(**SETTINGS[name], seed=seed, checkpoint=scratch / f"{name}-{seed}")
+    with common.Peak() as peak:
+        model.fit(parts.train, valid=parts.valid)
+    course = [row["valid_ndcg@10"] for row in model.fitted.trace]
+    found: dict[str, Any] = {
+        "seed": seed,
+        "settings": SETTINGS[name],
+        "fingerprint": data.fingerprint[:12],
+        "users": data.interactions.n_users,
+        "items": data.interactions.n_items,
+        "rows": len(data.interactions),
+        "epochs": len(course),
+        "best_epoch": 1 + course.index(max(course)),
+        "valid_ndcg@10": round(max(course), 4),
+        "cpu_fit": round(model.fitted.trace[-1]["cpu_seconds"], 1),
+        "peak_mb": peak.mb,
+    }
+    for label, how in PROTOCOLS.items():
+        one = palate.evaluate(model, parts, metrics=["hit", "ndcg"], bootstrap=0, **how)
+        found[label] = {key: round(one.estimate(key).mean, 4) for key in ("hit@10", "ndcg@10")}
+    return found
+
+
+def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over seeds, by set and protocol."""
+    board: dict[str, Any] = {}
+    for name in SETTINGS:
+        mine = [run for run in runs if run["set"] == name]
+        if mine:
+            board[name] = {"seeds": len(mine), "cpu_fit": round(sum(run["cpu_fit"] for run in mine) / len(mine))}
+            for label in PROTOCOLS:
+                board[name][label] = {
+                    key: round(sum(run[label][key] for run in mine) / len(mine), 4) for key in ("hit@10", "ndcg@10")
+                }
+    return board
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--worker"]:
+        print(json.dumps(fit(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))))
+        return
+    parser = common.arguments(__doc__)
+    parser.add_argument("--scratch", type=Path, required=True, help="keeps the trainings between calls")
+    parser.add_argument("--sets", nargs="+", choices=SETTINGS, default=list(SETTINGS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    options = parser.parse_args()
+    os.environ["PALATE_DATA"] = str(options.data.resolve())
+    for seed in options.seeds:
+        for name in options.sets:
+            if any(same(run, name, seed) for run in kept(options.out)):
+                continue
+            found = {"set": name} | common.worker(__file__, name, str(seed), str(options.scratch.resolve()))
+            common.say(str(found))
+            # Read again: another call may have written in the meantime.
+            runs = [run for run in kept(options.out) if not same(run, name, seed)] + [found]
+            runs.sort(key=lambda run: (list(SETTINGS).index(run["set"]), run["seed"]))
+            common.write(NAME, {"summary": summary(runs), "runs": runs}, options.out)
+
+
+def kept(folder: Path) -> list[dict[str, Any]]:
+    """Runs of the result file."""
+    file = folder / f"{NAME}.json"
+    return json.loads(file.read_text())["runs"] if file.exists() else []
+
+
+def same(run: dict[str, Any], name: str, seed: int) -> bool:
+    return (run["set"], run["seed"], run["settings"]) == (name, seed, SETTINGS[name])
+
+
+if __name__ == "__main__":
+    main()
