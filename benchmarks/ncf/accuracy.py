@@ -52,7 +52,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "1m:ials": ("ials", {"factors": 192, "unobserved_weight": 0.3, "regularisation": 0.007}),
     "1m:mf": ("mf", {}),
     "1m:gmf": ("ncf", _NCF_1M | {"architecture": "gmf"}),
-    "1m:neumf": ("ncf", _NCF_1M),
+    "1m:neumf": ("ncf", _NCF_1M | {"factors": 128}),
     "1m:neumf pretrained": ("ncf", _NCF_1M | {"pretrain": True, "alpha": 0.8}),
 }
 
