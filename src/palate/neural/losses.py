@@ -10,7 +10,7 @@ the sum over positions of what the score of the item that came next costs agains
                             that comes from drawing few
 
 Logits, loss and gradients are made together, a chunk of positions at a time in one buffer that is used again, so
-memory is (items x chunk) and the backward pass is only a multiplication. With e = exp(logit - largest) and Z its sum,
+memory is (items x chunk) and the backward pass is only a multiplication. With e = exp(logit - shift) and Z its sum,
 
     d/dh = (sum_i e_i w_i) / Z - w_target        d/dw_i = sum_h e_i h / Z - (h where i is the target)
 
@@ -85,7 +85,7 @@ def binary_cross_entropy(
         logits = hidden @ others.T  # (positions, drawn)
         logits = logits.masked_fill(negatives == target[:, None], -math.inf)
     else:
-        logits = torch.einsum("pd,pnd->pn", hidden, others)
+        logits = (hidden[:, None] * others).sum(-1)  # for so few, faster than a batched product
     return -beta * functional.logsigmoid(positive).sum() + functional.softplus(logits).sum()
 
 
@@ -99,16 +99,19 @@ class _Full(torch.autograd.Function):
         n_items = len(table)
         of_hidden, of_table = torch.empty_like(hidden), torch.zeros_like(table)
         losses = torch.zeros((), dtype=_exact(hidden), device=hidden.device)
-        middle = table.mean(0)
+        middle = table.mean(0) if smoothing else None
+        small = _small(hidden, table)
         for rows, buffer in _chunks(hidden, n_items, chunk):
             h, theirs = hidden[rows], table[target[rows]]  # (chunk, size)
             logits = torch.mm(table, h.T, out=buffer)  # (items, chunk)
-            largest, total = _raise(logits)
+            shift, total = _raise(logits, small)
             chosen = (h * theirs).sum(-1)
-            loss = total.log() + largest - (1 - smoothing) * chosen - smoothing * (h @ middle)
-            losses += loss.sum(dtype=losses.dtype)
-            expected = torch.mm(logits.T, table) / total[:, None]
-            of_hidden[rows] = expected - (1 - smoothing) * theirs - smoothing * middle
+            losses += (total.log() + shift - (1 - smoothing) * chosen).sum(dtype=losses.dtype)
+            here = torch.mm(logits.T, table, out=of_hidden[rows]).div_(total[:, None])
+            here.sub_(theirs, alpha=1 - smoothing)
+            if middle is not None:
+                losses -= smoothing * (h @ middle).sum(dtype=losses.dtype)
+                here.sub_(smoothing * middle)
             of_table.addmm_(logits, h / total[:, None])
         of_table.index_add_(0, target, hidden, alpha=-(1 - smoothing))
         if smoothing:
@@ -138,7 +141,7 @@ class _Sampled(torch.autograd.Function):
             h, theirs = hidden[rows], table[target[rows]]  # (chunk, size)
             logits = torch.mm(others, h.T, out=buffer)  # (drawn, chunk)
             logits.masked_fill_(negatives[:, None] == target[rows], -math.inf)
-            largest, total = _raise(logits)
+            largest, total = _raise(logits, small=False)
             chosen = (h * theirs).sum(-1)
             # Two terms, the drawn and the chosen, under the larger of their shifts.
             shift = torch.maximum(largest + raised, chosen)
@@ -172,17 +175,26 @@ def _chunks(hidden: Tensor, rows: int, chunk: int | None) -> Any:
         yield slice(start, stop), buffer[: rows * (stop - start)].view(rows, stop - start)
 
 
-def _raise(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Replace (items, chunk) by exp(logits - largest of the column); return the largest and the sums, (chunk)."""
-    largest = logits.amax(0).clamp_(min=-1e30)  # a column of -inf alone: exponentials of 0, not NaN
+def _small(hidden: Tensor, table: Tensor) -> bool:
+    """Return whether no logit can exceed 60 or fall below -60: then exponentials need no shift (on a processor)."""
+    if hidden.device.type != "cpu":
+        return False  # asking would make the card wait
+    longest = torch.linalg.vector_norm(hidden, dim=1).amax() * torch.linalg.vector_norm(table, dim=1).amax()
+    return bool(longest < 60)
+
+
+def _raise(logits: Tensor, small: bool) -> tuple[Tensor, Tensor]:
+    """Replace (items, chunk) by exp(logits - shift of the column); return the shifts and the sums, (chunk)."""
+    # A column of -inf alone: exponentials of 0, not NaN.
+    shift = logits.new_zeros(logits.shape[1]) if small else logits.amax(0).clamp_(min=-1e30)
     if logits.device.type == "cpu" and logits.dtype == torch.float32:
         from palate.kernels.softmax import exponentials
 
-        total = torch.empty_like(largest)
-        exponentials(logits.numpy(), largest.numpy(), total.numpy())
-        return largest, total
-    logits.sub_(largest).exp_()
-    return largest, logits.sum(0)
+        total = torch.empty_like(shift)
+        exponentials(logits.numpy(), shift.numpy(), total.numpy())
+        return shift, total
+    logits.sub_(shift).exp_()
+    return shift, logits.sum(0)
 
 
 def _exact(hidden: Tensor) -> torch.dtype:
