@@ -30,6 +30,7 @@ SCRIPTS = [
     "sasrec/speed.py",
     "sasrec/budget.py",
     "sasrec/simple.py",
+    "sasrec/accuracy.py",
 ]
 
 
