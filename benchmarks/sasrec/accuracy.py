@@ -3,11 +3,12 @@
     python benchmarks/sasrec/accuracy.py --data FOLDER --scratch FOLDER [--sets movielens-1m-sasrec] [--seeds 1 2 3]
 
 HR@10 and nDCG@10 of the test over the whole catalogue, with the user's past items left out and kept, and among 100
-sampled items. Fitted on train with the settings below, which were chosen on validation rows alone; the epoch is chosen by
-validation nDCG@10; the test is asked with the validation row as the end of the history, and no weight has seen that row.
+sampled items. Fitted on train with the settings below, which were chosen on validation rows alone; the epoch is chosen
+by validation nDCG@10; the test is asked with the validation row as the end of the history, and no weight has seen that
+row.
 
-Each fit is a process with one thread. Its training is kept in `--scratch` after each epoch, so a run that was stopped goes
-on, and what the result file has already (same set, seed and settings) is not done again: call it until it is done.
+Each fit is a process with one thread. Its training is kept in `--scratch` after each epoch, so a run that was stopped
+goes on, and what the result file has already (same set, seed and settings) is not done again: call it until it is done.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import common
 from simple import PROTOCOLS
+
+import common
 
 SPARSE = {"dropout": 0.4, "batch": 768, "window": 50, "epochs": 60, "patience": 8}
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -70,10 +72,14 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
     for name in SETTINGS:
         mine = [run for run in runs if run["set"] == name]
         if mine:
-            board[name] = {"seeds": len(mine), "cpu_fit": round(sum(run["cpu_fit"] for run in mine) / len(mine))}
+            board[name] = {
+                "seeds": len(mine),
+                "cpu_fit": round(sum(run["cpu_fit"] for run in mine) / len(mine)),
+            }
             for label in PROTOCOLS:
                 board[name][label] = {
-                    key: round(sum(run[label][key] for run in mine) / len(mine), 4) for key in ("hit@10", "ndcg@10")
+                    key: round(sum(run[label][key] for run in mine) / len(mine), 4)
+                    for key in ("hit@10", "ndcg@10")
                 }
     return board
 
