@@ -134,9 +134,7 @@ def test_a_fitted_model_goes_on_with_new_data_and_new_items(fitted: SASRec) -> N
     """A ring with another item in it: what was known stays known, and the new item is learned of."""
     old = fitted.score()
     more = ring(items=13)
-    again = SASRec(**fitted.params() | {"epochs": 40})
-    again._fitted = fitted._fitted
-    going = again.continue_fit(more)
+    going = fitted.continue_fit(more)
     fresh = SASRec(**SMALL, epochs=1).fit(more)
     assert going.fitted.trace[0]["loss"] < 0.8 * fresh.fitted.trace[0]["loss"]
     assert going.recommend(histories=[[10, 11]], k=1)["item"].to_list() == [12]
@@ -209,6 +207,13 @@ def test_a_card_learns_what_the_processor_learns() -> None:
     np.testing.assert_allclose(there.score(), here.score(), rtol=1e-2, atol=1e-2)
 
 
+def test_a_second_fit_is_a_new_model() -> None:
+    model = SASRec(**SMALL, epochs=2).fit(ring())
+    model.score()
+    again = model.fit(ring(items=15)).score()
+    assert np.array_equal(again, SASRec(**SMALL, epochs=2).fit(ring(items=15)).score())
+
+
 # --- checkpoints ----------------------------------------------------------------------------------------------
 
 
@@ -230,6 +235,11 @@ def test_what_goes_on_from_a_checkpoint_ends_in_the_same_bits(tmp_path: Path) ->
     again = SASRec(**SMALL, epochs=6, averaging=0.5, loss="sampled_ce", checkpoint=tmp_path).fit(ring())
     assert [row["epoch"] for row in again.fitted.trace] == [1, 2, 3, 4, 5, 6]
     assert np.array_equal(again.score(), whole.score())
+    loaded = palate.load_model(
+        again.save(tmp_path / "model")
+    )  # where the training was kept is a parameter too
+    assert np.array_equal(loaded.score(), whole.score())
+    assert len(loaded.continue_fit(ring(items=13)).items) == 13
 
 
 # --- windows --------------------------------------------------------------------------------------------------

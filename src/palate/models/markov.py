@@ -24,11 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from palate.interactions import Histories, Interactions
-from palate.models import incremental
-from palate.models.algorithm import Fitted, Floats, Pairs
-from palate.models.base import Recommender
+from palate.interactions import Histories
+from palate.models.algorithm import Floats
 from palate.models.contexts import Contexts
+from palate.models.counted import Counted
 from palate.models.dense import nearest_by_score
 from palate.models.recent import recent
 from palate.models.search import Options, Span
@@ -60,7 +59,7 @@ class MarkovState:
         return bool(rows) and self.prior.shape == self.rest.shape == (n_items,)
 
 
-class Markov(Recommender):
+class Markov(Counted):
     """A Markov chain over items, smoothed by popularity."""
 
     name: ClassVar[str] = "markov"
@@ -79,9 +78,6 @@ class Markov(Recommender):
     """each of them counts so many times as much as the one after it"""
     smoothing: Annotated[float, Span(1.0, 300.0, log=True)] = Field(50.0, ge=0, allow_inf_nan=False)
     """how many pairs' worth of popularity are mixed into the successors of each item"""
-
-    def _fit(self, train: Interactions, pairs: Pairs) -> MarkovState:
-        return self._count(train.histories(), train.n_items)
 
     def _count(self, events: Histories, n_items: int) -> MarkovState:
         from palate.kernels.transitions import transitions
@@ -143,13 +139,3 @@ class Markov(Recommender):
         items, place = np.unique(past.item, return_inverse=True)
         baseline = float((weight * state.rest[past.item]).sum() * state.prior[item])
         return items, np.bincount(place, effects, minlength=len(items)).astype(np.float64), baseline
-
-    def _update(self, events: Interactions) -> None:
-        self._refresh(incremental.extend(self.fitted, events).fitted)
-
-    def _forget(self, user: int) -> None:
-        self._refresh(incremental.remove(self.fitted, user).fitted)
-
-    def _refresh(self, fitted: Fitted) -> None:
-        fitted.state = self._count(fitted.histories, len(fitted.items))
-        self._fitted = fitted

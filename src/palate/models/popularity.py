@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from palate.errors import DataError
-from palate.interactions import Histories, Interactions
-from palate.models import incremental
-from palate.models.algorithm import Fitted, Floats, Pairs
-from palate.models.base import Recommender
+from palate.interactions import Histories
+from palate.models.algorithm import Floats
 from palate.models.contexts import Contexts
+from palate.models.counted import Counted
 from palate.models.search import Options
 from palate.vocabulary import Codes
 
@@ -39,7 +38,7 @@ class PopularityState:
         return self.score.shape == (n_items,)
 
 
-class Popularity(Recommender):
+class Popularity(Counted):
     """Most chosen items, of all time or recently."""
 
     name: ClassVar[str] = "popularity"
@@ -51,9 +50,6 @@ class Popularity(Recommender):
         None, gt=0, allow_inf_nan=False
     )
     """after so many days a choice counts half; None: all of time counts alike"""
-
-    def _fit(self, train: Interactions, pairs: Pairs) -> PopularityState:
-        return self._count(train.histories(), train.n_items)
 
     def _count(self, events: Histories, n_items: int) -> PopularityState:
         if self.half_life_days is not None and events.time is None:
@@ -77,13 +73,3 @@ class Popularity(Recommender):
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
         score: NDArray[np.float64] = self.fitted.state.score[columns]
         return np.broadcast_to(score, (len(contexts), len(columns))).copy()
-
-    def _update(self, events: Interactions) -> None:
-        self._refresh(incremental.extend(self.fitted, events).fitted)
-
-    def _forget(self, user: int) -> None:
-        self._refresh(incremental.remove(self.fitted, user).fitted)
-
-    def _refresh(self, fitted: Fitted) -> None:
-        fitted.state = self._count(fitted.histories, len(fitted.items))
-        self._fitted = fitted

@@ -25,11 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from palate.interactions import Histories, Interactions
-from palate.models import incremental
-from palate.models.algorithm import Fitted, Floats, Pairs
-from palate.models.base import Recommender
+from palate.interactions import Histories
+from palate.models.algorithm import Floats
 from palate.models.contexts import Contexts
+from palate.models.counted import Counted
 from palate.models.dense import nearest_by_score
 from palate.models.recent import recent
 from palate.models.search import Options, Span
@@ -61,7 +60,7 @@ class SessionKNNState:
         return bool(sizes) and self.rows.shape == (n_items + 1,) and self.user.shape == (self.rows[-1],)
 
 
-class SessionKNN(Recommender):
+class SessionKNN(Counted):
     """Nearest histories, compared by their last items."""
 
     name: ClassVar[str] = "session_knn"
@@ -85,10 +84,7 @@ class SessionKNN(Recommender):
     backward: Annotated[float, Span(0.0, 0.6)] = Field(0.2, ge=0, le=1)
     """how much an item counts that a neighbour had before it, against one that came after"""
 
-    def _fit(self, train: Interactions, pairs: Pairs) -> SessionKNNState:
-        return self._kept(train.histories(), train.n_items)
-
-    def _kept(self, events: Histories, n_items: int) -> SessionKNNState:
+    def _count(self, events: Histories, n_items: int) -> SessionKNNState:
         from palate.kernels.sessions import last_places
 
         liked = recent(events)
@@ -172,13 +168,3 @@ class SessionKNN(Recommender):
         ]
         baseline = _POPULAR / self.popularity.max() * self.popularity[item]
         return past, np.array(effects, np.float64), float(baseline)
-
-    def _update(self, events: Interactions) -> None:
-        self._refresh(incremental.extend(self.fitted, events).fitted)
-
-    def _forget(self, user: int) -> None:
-        self._refresh(incremental.remove(self.fitted, user).fitted)
-
-    def _refresh(self, fitted: Fitted) -> None:
-        fitted.state = self._kept(fitted.histories, len(fitted.items))
-        self._fitted = fitted

@@ -7,8 +7,8 @@ clipping, early stopping, the best state, checkpoints, progress.
     a step      the gradient of (sum of losses) / (how many), over the batch of all processes together
     an epoch    starts from its own seeds, of `seed` and its number alone: so a run that goes on after the last
                 whole epoch is the run that was never stopped, to the bit
-    several     under `torchrun`, each process takes its share of every batch and gradients are added up; validation,
-    processes   checkpoints are the first one's
+    several     under `torchrun`, each process takes its share of every batch, gradients are added up and measures are
+    processes   the mean of all; the first one writes the checkpoint, and all read it
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr
 
 from palate.catalogue import Catalogue
 from palate.errors import DataError, PlanError
@@ -30,6 +30,7 @@ from palate.models.algorithm import Floats, Pairs
 from palate.models.base import Recommender
 from palate.models.contexts import Contexts
 from palate.models.dense import nearest_by_cosine
+from palate.models.recent import recent
 from palate.models.search import Options, Span
 from palate.models.validation import Validation
 from palate.vocabulary import Codes
@@ -49,6 +50,11 @@ class SASRecState:
         """Return whether the arrays are those of so many items."""
         table = self.weights.get("items.weight")
         return table is not None and table.ndim == 2 and len(table) == n_items + 1
+
+
+def _as_text(path: object) -> object:
+    """Return a path as text, so that parameters can be written as JSON."""
+    return str(path) if isinstance(path, Path) else path
 
 
 class SASRec(Recommender):
@@ -108,10 +114,11 @@ class SASRec(Recommender):
     """where to compute; auto: a CUDA card if there is one"""
     precision: Literal["float32", "bfloat16"] = "float32"
     """of the network's products while learning"""
-    checkpoint: Path | None = None
+    checkpoint: Annotated[str | None, BeforeValidator(_as_text)] = None
     """folder of the training's state after each epoch: a fit that was stopped goes on from there"""
 
-    _network: Network | None = PrivateAttr(None)
+    _network: tuple[SASRecState, Network] | None = PrivateAttr(None)
+    """the network of a learned state, made once"""
     _start: SASRec | None = PrivateAttr(None)
 
     def model_post_init(self, context: Any, /) -> None:
@@ -168,7 +175,7 @@ class SASRec(Recommender):
             averaging=self.averaging,
             device=self.device,
             precision=self.precision,
-            checkpoint=self.checkpoint,
+            checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
             identity=self._identity(train, validation),
             advice=f"Lower batch ({self.batch:,} positions) to {max(self.batch // 2, 1):,}.",
         )
@@ -203,16 +210,17 @@ class SASRec(Recommender):
 
     def network(self) -> Network:
         """Return the fitted network, for a closer look; (batch, length) item codes to (batch, length, size)."""
-        if self._network is None:
+        state: SASRecState = self.fitted.state
+        if self._network is None or self._network[0] is not state:
             import torch
 
             module = self._make(len(self.items))
-            weights = self.fitted.state.weights
+            weights = state.weights
             module.load_state_dict(
                 {name: torch.from_numpy(array) for name, array in weights.items()}, assign=True
             )
-            self._network = module.eval()
-        return self._network
+            self._network = state, module.eval()
+        return self._network[1]
 
     def export(self, path: str | Path) -> Path:
         """Write the fitted network as ONNX: histories in, scores of the whole catalogue out. Returns the path.
@@ -241,9 +249,10 @@ class SASRec(Recommender):
         """Return a new model, fitted to `train` from where this one stands; this one stays as it is.
 
         Items that both know begin with their vectors, new items as at the first; an item that `train` lacks is gone.
-        Give all of the data, old and new: what is not in `train` is forgotten in time.
+        Give all of the data, old and new: what is not in `train` is forgotten in time. It keeps no checkpoint: that of
+        this model is of another training.
         """
-        again = type(self)(**self.params())
+        again = type(self)(**self.params() | {"checkpoint": None})
         again._start = self
         try:
             return again.fit(train, valid=valid, catalogue=catalogue)
@@ -253,7 +262,7 @@ class SASRec(Recommender):
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
         from palate.models.sasrec.task import expected
 
-        hidden = expected(self.network(), _liked(contexts.events))
+        hidden = expected(self.network(), recent(contexts.events))
         return hidden @ self._table()[columns].T
 
     def _table(self) -> NDArray[np.float32]:
@@ -265,7 +274,7 @@ class SASRec(Recommender):
 
     def _explain(self, contexts: Contexts, item: int) -> tuple[Codes, NDArray[np.float64], float]:
         """Leave one out: an effect is what the score loses without the event; the baseline is the rest."""
-        events = _liked(contexts.events)
+        events = recent(contexts.events)
         past = events.item
         distinct = np.unique(past)
         lists = [past, *(past[past != one] for one in distinct)]
@@ -276,17 +285,6 @@ class SASRec(Recommender):
         scores = self._scores(asked, np.array([item], np.int32))[:, 0].astype(np.float64)
         effects = scores[0] - scores[1:]
         return distinct.astype(np.int32), effects, float(scores[0] - effects.sum())
-
-
-def _liked(events: Histories) -> Histories:
-    """Return the events that are no negative ones."""
-    liked = events.value >= 0
-    if liked.all():
-        return events
-    indptr = np.concatenate([[0], np.cumsum(liked)])[events.indptr].astype(np.int64)
-    return Histories(
-        indptr, events.item[liked], events.value[liked], None if events.time is None else events.time[liked]
-    )
 
 
 def _go_on(module: Network, earlier: SASRec, now: SASRec) -> None:
