@@ -13,9 +13,12 @@ MovieLens-20M, as a share of the limit that its work is bound by:
   straight through, and multiply-adds against GEMM (which reuses each number it loads hundreds of times; here
   each is used once for each event);
 * ordering rows by user and time, and distinct pairs by user and item: rows a second against the scatter;
-* ranking metrics from lists: bytes in and out against the triad.
+* ranking metrics from lists: bytes in and out against the triad;
+* cross-entropy over a whole catalogue of MovieLens-1M's and of Amazon Beauty's size, gradients included (4,096
+  positions, 64 numbers each): its three products against the product of the same tables alone, whose inner size is
+  64 (each number of the result is written after only 64 additions).
 
-Best of five, each after one call that compiles.
+Best of five, each after one call that compiles; the cross-entropy and its product by turns, medians of 15.
 """
 
 from __future__ import annotations
@@ -167,10 +170,34 @@ def metrics(limits: dict[str, float]) -> dict[str, float]:
     return {"million_users_s": users / seconds / 1e6, "gb_s": rate, "of_triad": rate / limits["triad_gb_s"]}
 
 
+def cross_entropy(items: int, positions: int = 4_096, size: int = 64) -> dict[str, float]:
+    import torch
+
+    from palate.neural import losses
+
+    torch.set_num_threads(1)
+    torch.manual_seed(42)
+    table, hidden = torch.randn(items, size) * 0.1, torch.randn(positions, size)
+    target = torch.randint(0, items, (positions,))
+    logits = torch.empty(items, losses.CHUNK)
+    some = hidden[: losses.CHUNK].T
+    chunks = positions // losses.CHUNK
+    found = []
+    for _ in range(15):  # by turns: a neighbour's noise on the memory then meets both
+        alone = best(lambda: [torch.mm(table, some, out=logits) for _ in range(chunks)], 1)
+        whole = best(lambda: losses.cross_entropy(hidden, table, target), 1)
+        found.append((2 * items * losses.CHUNK * size * chunks / alone, 6 * positions * items * size / whole))
+    gemm, loss = np.median(np.array(found) / 1e9, axis=0)
+    share = float(np.median([one / other for other, one in found]))
+    return {"gflop_s": float(loss), "gemm_inner_64_gflop_s": float(gemm), "of_gemm_inner_64": share}
+
+
 def measure(share: float) -> dict[str, object]:
     limits = machine_limits()
     part = round(synthetic.USERS * share), synthetic.ITEMS, round(synthetic.ROWS * share)
     kernels = {"metrics": metrics(limits)}
+    for items in (3_416, 12_101):
+        kernels[f"cross-entropy, {items:,} items"] = cross_entropy(items)
     for users, items, rows in (_SMALL, part):
         made, size = world(users, items, rows), f"{rows:,} rows, {items:,} items"
         kernels |= {

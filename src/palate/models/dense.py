@@ -36,7 +36,7 @@ def best_of_all(
         for start in range(0, len(contexts), step):
             stop = min(start + step, len(contexts))
             batch = contexts.select(np.arange(start, stop))
-            block = np.ascontiguousarray(scores(batch, columns), np.float64)
+            block = np.ascontiguousarray(scores(batch, columns))
             if exclude_seen:
                 kernel.hide(batch.events.indptr, place[batch.events.item], block)
             kernel.top_k(block, columns, best[start:stop], items[start:stop])

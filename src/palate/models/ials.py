@@ -135,8 +135,7 @@ class IALS(Recommender):
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
         items: NDArray[np.float32] = self.fitted.state.items[columns]
-        scores: NDArray[np.float64] = self._users(contexts.events) @ items.astype(np.float64).T
-        return scores
+        return self._users(contexts.events).astype(np.float32) @ items.T
 
     def _similar(self, items: Codes, k: int) -> tuple[Codes, Floats]:
         return nearest_by_cosine(self.fitted.state.items.astype(np.float64), items, k)

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-CHUNK = 128
+CHUNK = 112
 """Positions at a time on a processor: the buffer stays in the cache."""
 CHUNK_BYTES = 2**28
 """Of the buffer on an accelerator, which wants large products."""
