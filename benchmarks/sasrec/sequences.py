@@ -15,7 +15,7 @@ import numpy as np
 FILES = {"ml-1m": "ml-1m/sasrec_ml-1m.txt.gz", "beauty": "amazon/sequences/Beauty.txt"}
 SHAPES: dict[str, dict[str, Any]] = {
     "ml-1m": {"size": 64, "window": 200, "dropout": 0.2},
-    "beauty": {"size": 64, "window": 50, "dropout": 0.5},
+    "beauty": {"size": 64, "window": 50, "dropout": 0.4},
 }
 
 

@@ -87,6 +87,32 @@ def test_a_split_that_lets_the_future_in_has_a_figure_by_time_beside_it(done: tu
     assert by_time.metric == "ndcg@3"
 
 
+def test_a_model_of_a_plan_keeps_a_checkpoint_of_its_one_training(world: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from palate.models.sasrec import SASRec
+
+    folder = tmp_path / "training"
+    plan = Plan.load(world).resolved() | {
+        "models": [{"name": "sasrec", "embedding_size": 8, "epochs": 2, "checkpoint": str(folder)}]
+    }
+    first = run(Plan.of(plan), out=tmp_path / "first")
+    assert first.by_time is not None  # fitted on another split, and the checkpoint is not that one's
+    assert [path.name for path in folder.iterdir()] == ["training.safetensors"]
+    fits = SASRec.fit
+    with pytest.MonkeyPatch.context() as patch:
+        trained: list[int] = []
+
+        def fit(self: Any, *parts: Any, **options: Any) -> Any:
+            model = fits(self, *parts, **options)
+            trained.append(len(model.fitted.trace))
+            return model
+
+        patch.setattr(SASRec, "fit", fit)
+        again = run(Plan.of(plan), out=tmp_path / "again")
+    assert again.models[0].metrics == first.models[0].metrics
+    assert trained[:2] == [1, 2]  # a pass to warm up, and the course that was kept
+
+
 def test_the_figure_by_time_can_be_switched_off(world: Path, tmp_path: Path) -> None:
     assert run(world, out=tmp_path / "out", settings=["evaluate.by_time=false"]).by_time is None
 

@@ -106,7 +106,7 @@ def test_the_best_epoch_of_validation_is_kept(world: Any) -> None:
         split.train, valid=split.valid
     )
     course = [row["valid_ndcg@10"] for row in model.fitted.trace]
-    judged = Validation.of(split.valid, model.users, model.items, limit=4_000, seed=42)
+    judged = Validation.of(split.valid, model.fitted, limit=4_000, seed=42)
     assert judged is not None
     lists, _ = model.recommend_codes(judged.users, k=10)
     assert judged.ndcg(lists) == pytest.approx(max(course), abs=1e-6)
@@ -162,7 +162,7 @@ def test_a_catalogue_of_one_item() -> None:
 
 
 def test_a_loss_that_is_no_number_stops_with_the_step_and_keeps_what_was_good() -> None:
-    with pytest.raises(PalateError, match="in epoch 2, step 1 of 1: nothing was learned"):
+    with pytest.raises(PalateError, match="in epoch 2, step 1 of 1: there is no good state"):
         SASRec(**SMALL | {"learning_rate": 1e30}, epochs=3).fit(ring())
 
 
@@ -197,7 +197,7 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA card")
     with pytest.raises(PlanError, match='take "auto" or "cpu"'):
-        SASRec(**SMALL | {"device": "cuda"}).fit(ring())
+        SASRec(**SMALL | {"device": "cuda"}, epochs=1).fit(ring())
 
 
 @pytest.mark.skipif(not __import__("torch").cuda.is_available(), reason="no CUDA card here")
@@ -205,6 +205,41 @@ def test_a_card_learns_what_the_processor_learns() -> None:
     here = SASRec(**SMALL | {"dropout": 0.0}, epochs=10).fit(ring())
     there = SASRec(**SMALL | {"dropout": 0.0, "device": "cuda"}, epochs=10).fit(ring())
     np.testing.assert_allclose(there.score(), here.score(), rtol=1e-2, atol=1e-2)
+
+
+def test_without_validation_rows_it_says_that_nothing_stops_it() -> None:
+    with pytest.warns(PalateWarning, match="it learns for all of 100 epochs"):
+        SASRec(**SMALL | {"embedding_size": 4}).fit(ring(users=8))
+
+
+def test_a_fit_leaves_the_random_numbers_of_the_program_alone() -> None:
+    import torch
+
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    torch.manual_seed(5)
+    SASRec(**SMALL, epochs=1).fit(ring())
+    assert torch.equal(torch.rand(3), wanted)
+
+
+def test_validation_rows_that_repeat_the_past_are_not_judged(world: Any) -> None:
+    _, split = world
+    model = SASRec(**SMALL, epochs=1).fit(split.train)
+    assert Validation.of(split.train, model.fitted, limit=4_000, seed=1) is None
+    judged = Validation.of(split.train_and_valid(), model.fitted, limit=10**6, seed=1)
+    alone = Validation.of(split.valid, model.fitted, limit=10**6, seed=1)
+    assert judged is not None
+    assert alone is not None
+    assert np.array_equal(judged.items, alone.items)
+
+
+def test_explaining_a_history_longer_than_the_window_is_about_the_window(fitted: SASRec) -> None:
+    history = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] * 3
+    window = fitted.window
+    short = fitted.explain(history=history[-window:], item=0)
+    long = fitted.explain(history=history, item=0)
+    assert long.score == pytest.approx(short.score, rel=1e-5)
+    assert set(long.contributions["item"]) == set(history[-window:])
 
 
 def test_a_second_fit_is_a_new_model() -> None:
@@ -226,6 +261,12 @@ def test_a_checkpoint_of_another_training_or_torn_is_refused(tmp_path: Path) -> 
     file = next(tmp_path.iterdir())
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(SavedModelError, match="torn"):
+        SASRec(**SMALL, epochs=2, checkpoint=tmp_path).fit(ring())
+
+
+def test_a_checkpoint_that_is_further_on_than_was_asked_is_refused(tmp_path: Path) -> None:
+    SASRec(**SMALL, epochs=3, checkpoint=tmp_path).fit(ring())
+    with pytest.raises(SavedModelError, match="is of 3 epochs, and epochs = 2"):
         SASRec(**SMALL, epochs=2, checkpoint=tmp_path).fit(ring())
 
 

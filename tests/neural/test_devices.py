@@ -35,8 +35,13 @@ def test_auto_is_the_processor_where_there_is_no_card() -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_products_in_bfloat16_learn_what_float32_learns_to_a_hundredth(loss: str) -> None:
-    np.testing.assert_allclose(losses(loss=loss, precision="bfloat16"), losses(loss=loss), rtol=1e-2)
+def test_products_in_bfloat16_learn_what_float32_learns_to_a_twentieth(loss: str) -> None:
+    rough, fine = (
+        losses(loss=loss, learning_rate=0.02, epochs=8, precision=precision)
+        for precision in ("bfloat16", "float32")
+    )
+    assert fine[0] - fine[-1] > 0.2 * fine[0]  # there is much to learn
+    assert rough[0] - rough[-1] == pytest.approx(fine[0] - fine[-1], rel=0.05)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -68,9 +68,11 @@ def test_chunks_are_the_whole(chunk: int | None, smoothing: float) -> None:
         torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-6)
 
 
-def test_a_draw_that_is_the_target_does_not_count() -> None:
-    hidden, table, target = drawn(torch.float32)
-    negatives = target[:6]
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("many", [1, 6])
+def test_a_draw_that_is_the_target_does_not_count(many: int, dtype: torch.dtype) -> None:
+    hidden, table, target = drawn(dtype)
+    negatives = target[:many]
     loss, gradients = grown(cross_entropy(hidden, table, target, negatives=negatives), hidden, table)
     wanted, theirs = grown(plain(hidden, table, target, negatives=negatives), hidden, table)
     assert loss == pytest.approx(wanted, rel=1e-6)
@@ -122,3 +124,24 @@ def test_exponentials_are_numpys_to_rounding() -> None:
     exponentials(logits, largest, total)
     np.testing.assert_allclose(logits, wanted, rtol=4e-7)
     np.testing.assert_allclose(total, wanted.sum(0), rtol=4e-7)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_nothing_to_foretell_costs_nothing(name: str) -> None:
+    _, table, _ = drawn(torch.float32)
+    hidden, target = torch.zeros(0, SIZE, requires_grad=True), torch.zeros(0, dtype=torch.int64)
+    loss, gradients = grown(LOSSES[name](hidden, table, target), hidden, table)
+    assert loss == 0
+    assert not any(one.any() for one in gradients)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_is_as_precise_under_bfloat16_products(name: str) -> None:
+    hidden, table, target = drawn(torch.float32)
+    wanted, theirs = grown(LOSSES[name](hidden, table, target), hidden, table)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = LOSSES[name](hidden, table, target)
+    loss, gradients = grown(found, hidden, table)
+    assert loss == pytest.approx(wanted, rel=1e-6)
+    for mine, other in zip(gradients, theirs, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-6)

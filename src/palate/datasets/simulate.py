@@ -80,6 +80,8 @@ class MarkovWorld:
         return float((chance / np.log2(np.arange(2, len(chance) + 2))).sum())
 
     def _sorted(self, order: int | None) -> NDArray[np.float64]:
+        if order is not None and order < 1:
+            raise DataError(f"order = {order}: expected 1 or more of the last items to be seen.")
         if order is not None and order < self.order:
             return np.full(len(self.jumps), 1 / len(self.jumps))
         return np.sort(self.probabilities)[::-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -73,7 +73,7 @@ class Bench:
     def measure(self, task: Task) -> Outcome:
         """Fit and measure. What a model refuses (`PalateError`, no memory, no solution) is a failed outcome."""
         parts, how = self.split(task.shift), _only(self.plan.evaluate, self.metric)
-        plan = seeded(task.model, task.shift)
+        plan = seeded(task.model, task.shift).aside()
         if plan.name not in self._warm:
             warm_up(plan, how)
             self._warm.add(plan.name)
@@ -168,14 +168,7 @@ def shifted(plan: Plan, shift: int) -> Plan:
 def seeded(plan: ModelPlan, shift: int) -> ModelPlan:
     """Return the model with its seed so much further on, where it has one."""
     seed = None if shift == 0 else plan.create().params().get("seed")
-    return plan if seed is None else with_params(plan, {"seed": int(seed) + shift})
-
-
-def with_params(plan: ModelPlan, params: dict[str, Any]) -> ModelPlan:
-    """Return the model with other values of some parameters; None leaves a parameter out."""
-    content = {**plan.params, **params}
-    kept = {name: value for name, value in content.items() if value is not None}
-    return ModelPlan.model_validate({"name": plan.name, "label": plan.label, **kept})
+    return plan if seed is None else plan.with_params({"seed": int(seed) + shift})
 
 
 def draws(method: str) -> bool:

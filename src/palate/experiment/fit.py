@@ -107,6 +107,10 @@ def judge(model: Recommender, split: Split, how: EvaluatePlan, label: str) -> Ev
     )
 
 
+_BRIEF = {"epochs": 1, "iterations": 1, "checkpoint": None}
+"""what a model is given to warm up: one pass compiles what a hundred use, and a checkpoint is of the real training"""
+
+
 def warm_up(plan: ModelPlan, how: EvaluatePlan) -> None:
     """Compile the kernels on a few rows, so that a model's seconds are its own and not the compiler's."""
     users, items = np.divmod(np.arange(32 * 32), 32)
@@ -117,7 +121,9 @@ def warm_up(plan: ModelPlan, how: EvaluatePlan) -> None:
     easy = how.model_copy(update={"bootstrap": 0, "relevant_from": None, "candidates": "all"})
     # So few rows may be too few for it; the data at hand will tell.
     with contextlib.suppress(PalateError), warnings.catch_warnings(action="ignore", category=PalateWarning):
-        judge(plan.create().fit(split.train), split, easy, plan.label)
+        model = plan.create()
+        brief = {name: value for name, value in _BRIEF.items() if name in type(model).model_fields}
+        judge(model.model_copy(update=brief).fit(split.train), split, easy, plan.label)
 
 
 def peak_rss_mb() -> float | None:

@@ -114,6 +114,16 @@ class ModelPlan(BaseModel):
         """Make the model, unfitted. Raises `PlanError`."""
         return create_model(self.name, self.params, self.label)
 
+    def with_params(self, params: dict[str, Any]) -> ModelPlan:
+        """Return the model with other values of some parameters; None leaves a parameter out."""
+        content = {**self.params, **params}
+        kept = {name: value for name, value in content.items() if value is not None}
+        return ModelPlan.model_validate({"name": self.name, "label": self.label, **kept})
+
+    def aside(self) -> ModelPlan:
+        """Return the model for a fit beside the one of the plan: a checkpoint is of that one training."""
+        return self.with_params({"checkpoint": None})
+
     def all_params(self) -> dict[str, Any]:
         """Return every parameter that has a value, defaults filled in."""
         return {key: value for key, value in self.create().params().items() if value is not None}

@@ -141,7 +141,9 @@ def by_time(plan: Plan, data: Dataset, log: Log) -> ByTime | None:
     figures = {}
     for model in plan.models:
         log.step(f"{model.label} on a split by time")
-        figures[model.label] = measured(fit(model, timed, how, catalogue=data.catalogue).evaluation, key)
+        figures[model.label] = measured(
+            fit(model.aside(), timed, how, catalogue=data.catalogue).evaluation, key
+        )
     return ByTime(
         at=str(timed.protocol.params.get("at", "")),
         words=timed.protocol.words,

@@ -19,7 +19,7 @@ from palate.atomic import whole
 from palate.errors import PlanError
 from palate.evaluation.result import LOWER_IS_BETTER
 from palate.evaluation.study import Study, Trial
-from palate.experiment.bench import Bench, Outcome, Task, judged_by_valid, with_params
+from palate.experiment.bench import Bench, Outcome, Task, judged_by_valid
 from palate.experiment.journal import Journal
 from palate.experiment.plan import ModelPlan, Plan
 from palate.experiment.question import Question, What, question
@@ -230,7 +230,7 @@ def _task(one: _Round, place: int) -> Task:
     search = one.search
     given = one.first + place == 0
     return Task(
-        search.plan if given else with_params(search.plan, one.sets[place]),
+        search.plan if given else search.plan.with_params(one.sets[place]),
         thresholds={} if given else search.thresholds(),
         seconds=None if given else one.share(),
     )
@@ -253,7 +253,7 @@ def _trial(one: _Round, place: int, outcome: Outcome) -> Trial:
 
 def _whole_params(plan: ModelPlan, params: dict[str, Any]) -> dict[str, Any]:
     """Return every parameter of a model with these values: what a measurement depends on."""
-    tried = with_params(plan, params)
+    tried = plan.with_params(params)
     try:
         return tried.create().params()
     except PlanError:  # parameters that do not go together: a trial that fails, and says so
@@ -282,7 +282,7 @@ def _best(plan: Plan, study: Study) -> dict[str, Any]:
     rows = []
     for model in plan.models:
         best = study.best(model.label)
-        found = with_params(model, best.params) if best is not None and best.number else model
+        found = model.with_params(best.params) if best is not None and best.number else model
         rows.append({"name": model.name, "label": model.label, **found.params})
     return {**plan.resolved(), "models": rows}
 

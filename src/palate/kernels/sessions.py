@@ -55,12 +55,15 @@ def _met(
     anchor: NDArray[np.int64],
     met: NDArray[np.int32],
 ) -> int:
-    """List in `met` who has an item of a past, fill their `likeness` (zero before) and `anchor`; return how many."""
+    """List in `met` who has an item of a past, add up their `likeness` (from 0) and set `anchor` (-1 before).
+
+    Returns how many they are.
+    """
     n = 0
     for e in range(len(past) - 1, -1, -1):  # the latest first, which sets the anchor
         for m in range(rows[past[e]], rows[past[e] + 1]):
             u = user[m]
-            if likeness[u] == 0:
+            if anchor[u] < 0:  # not by likeness, which may be too small for a number
                 anchor[u] = last[m]
                 met[n] = u
                 n += 1
@@ -124,7 +127,7 @@ def _add_run(
     scores: NDArray[np.float64],
 ) -> None:
     n_users = len(indptr) - 1
-    likeness, anchor = np.zeros(n_users), np.empty(n_users, np.int64)
+    likeness, anchor = np.zeros(n_users), np.full(n_users, -1, np.int64)
     met, near = np.empty(n_users, np.int32), np.empty(k, np.int32)
     for c in range(first, stop):
         some = slice(context[c], context[c + 1])
@@ -133,7 +136,7 @@ def _add_run(
             u = near[m]
             _add_around(u, anchor[u], likeness[u], indptr, item, ahead, behind, scores[c])
         for m in range(n):
-            likeness[met[m]] = 0
+            likeness[met[m]], anchor[met[m]] = 0, -1
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -197,7 +200,7 @@ def neighbours(
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Return the k histories nearest to one past, as `add_neighbours` takes it, and where each has the latest of it."""
     n_users = len(strength)
-    likeness, anchor = np.zeros(n_users), np.empty(n_users, np.int64)
+    likeness, anchor = np.zeros(n_users), np.full(n_users, -1, np.int64)
     met, near = np.empty(n_users, np.int32), np.empty(k, np.int32)
     n = _met(past, weight, rows, user, last, strength, likeness, anchor, met)
     chosen = near[: _choose(met, n, likeness, near)]

@@ -13,8 +13,9 @@ Ids, seen-filtering, top-k, batches and files are not its business: `base.Recomm
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from palate.models.dense import best_of_all
 from palate.vocabulary import Codes, Vocabulary
 
 Floats = NDArray[np.floating]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class Algorithm(BaseModel):
     _fitted: Fitted | None = PrivateAttr(None)
     _valid: Interactions | None = PrivateAttr(None)
     """validation rows that are no negative events, while `fit` runs and where it was given any"""
+    _prepared: tuple[Any, Any] | None = PrivateAttr(None)
+    """a learned state, and what was made of it"""
 
     def __init__(self, **params: Any) -> None:
         from palate.models import registry
@@ -148,6 +152,14 @@ class Algorithm(BaseModel):
     def _trace(self, **numbers: float) -> None:
         """Note what an iteration of `fit` came to."""
         self.fitted.trace.append(numbers)
+
+    def _once(self, make: Callable[[Any], T]) -> T:
+        """Return `make(state)`: what is the same for all who ask, and so made once for a learned state."""
+        prepared, state = self._prepared, self.fitted.state
+        if prepared is None or prepared[0] is not state:
+            prepared = self._prepared = state, make(state)
+        found: T = prepared[1]
+        return found
 
     # --- what a model writes --------------------------------------------------------------------------------
 

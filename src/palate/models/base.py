@@ -471,7 +471,7 @@ class Recommender(Algorithm):
         self, contexts: Contexts, k: int, exclude_seen: bool, allowed: NDArray[np.bool_] | None
     ) -> tuple[Codes, Floats]:
         def score(strangers: Contexts, columns: Codes) -> Floats:
-            return np.broadcast_to(self.popularity[columns], (len(strangers), len(columns)))
+            return np.tile(self.popularity[columns].astype(np.float64), (len(strangers), 1))
 
         every = np.arange(len(self.items), dtype=np.int32)
         columns = every if allowed is None else every[allowed]

@@ -7,13 +7,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.interactions import Histories
 from palate.models.contexts import Contexts
 from palate.progress import progress
 from palate.vocabulary import Codes
 
 Scores = Callable[[Contexts, Codes], NDArray[np.floating]]
 
-_CELLS = 2**24  # scores held at a time: 128 MB
+_CELLS = 2**24  # scores held at a time: 64 MB, or 128 MB
 
 
 def best_of_all(
@@ -36,12 +37,40 @@ def best_of_all(
         for start in range(0, len(contexts), step):
             stop = min(start + step, len(contexts))
             batch = contexts.select(np.arange(start, stop))
-            block = np.ascontiguousarray(scores(batch, columns))
+            block = np.require(scores(batch, columns), requirements=["C", "W"])
             if exclude_seen:
                 kernel.hide(batch.events.indptr, place[batch.events.item], block)
             kernel.top_k(block, columns, best[start:stop], items[start:stop])
             advance(stop - start)
     return items, best
+
+
+def best_unseen(
+    scores: Callable[[NDArray[np.int64]], NDArray[np.floating]], seen: Histories, k: int, n_items: int
+) -> Codes:
+    """Return the best k items of each history among those that it lacks, (histories, k), -1 where there are fewer.
+
+    Args:
+        scores: takes places of histories; returns an array of its own, (places, items).
+        seen: the histories. n_items: size of the catalogue.
+    """
+    from palate.kernels import scores as kernel
+
+    columns = np.arange(n_items, dtype=np.int32)
+    items, best = np.full((len(seen), k), -1, np.int32), np.full((len(seen), k), -np.inf)
+    step = max(1, _CELLS // n_items)
+    for start in range(0, len(seen), step):
+        some = np.arange(start, min(start + step, len(seen)))
+        block, events = scores(some), seen.select(some)
+        kernel.hide(events.indptr, events.item, block)
+        kernel.top_k(block, columns, best[start : start + step], items[start : start + step])
+    return items
+
+
+def of_columns(table: NDArray[np.floating], columns: Codes) -> NDArray[np.floating]:
+    """Return the rows of items `columns` of a table (items, ...); the table itself, and no copy, where it is all."""
+    every = len(columns) == len(table) and bool((columns[:-1] < columns[1:]).all())
+    return table if every else table[columns]
 
 
 def nearest_by_cosine(

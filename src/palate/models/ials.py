@@ -30,7 +30,7 @@ from palate.interactions import Histories, Interactions
 from palate.models.algorithm import Floats, Pairs
 from palate.models.base import Recommender
 from palate.models.contexts import Contexts
-from palate.models.dense import nearest_by_cosine
+from palate.models.dense import nearest_by_cosine, of_columns
 from palate.models.search import Span
 from palate.progress import progress
 from palate.vocabulary import Codes
@@ -124,18 +124,23 @@ class IALS(Recommender):
         from palate.kernels.implicit import exact_rows, padded
 
         indptr, chosen = _likes(events, len(self.items))
-        items: NDArray[np.float32] = self.fitted.state.items
-        factors = items.shape[1]
-        items = np.pad(items, ((0, 0), (0, padded(factors) - factors)))
+        factors = self.fitted.state.items.shape[1]
+
+        def prepared(state: IALSState) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+            wide = np.pad(state.items, ((0, 0), (0, padded(factors) - factors)))
+            return wide, self._everywhere(wide)
+
+        items, everywhere = self._once(prepared)
         users = np.empty((len(events), items.shape[1]))
         strength = self._strength(np.diff(indptr), len(items))
         narrow, loss = np.empty(users.shape, np.float32), np.empty(len(users))
-        exact_rows(indptr, chosen, items, self._everywhere(items), strength, narrow, loss, users)
+        exact_rows(indptr, chosen, items, everywhere, strength, narrow, loss, users)
         return users[:, :factors]
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
-        items: NDArray[np.float32] = self.fitted.state.items[columns]
-        return self._users(contexts.events).astype(np.float32) @ items.T
+        items = of_columns(self.fitted.state.items, columns).astype(np.float64)
+        scores: NDArray[np.float64] = self._users(contexts.events) @ items.T
+        return scores
 
     def _similar(self, items: Codes, k: int) -> tuple[Codes, Floats]:
         return nearest_by_cosine(self.fitted.state.items.astype(np.float64), items, k)

@@ -29,7 +29,7 @@ from palate.interactions import Histories
 from palate.models.algorithm import Floats
 from palate.models.contexts import Contexts
 from palate.models.counted import Counted
-from palate.models.dense import nearest_by_score
+from palate.models.dense import nearest_by_score, of_columns
 from palate.models.recent import recent
 from palate.models.search import Options, Span
 from palate.vocabulary import Codes
@@ -69,7 +69,7 @@ class SessionKNN(Counted):
 
     neighbours: Annotated[int, Span(30, 1_000, log=True)] = Field(200, ge=1)
     """how many histories vote"""
-    last: Annotated[int, Options((3, 5, 10, 20))] = Field(10, ge=1)
+    last: Annotated[int, Options((3, 5, 10, 20))] = Field(10, ge=1, le=1_000)
     """how many of a history's last items it is compared by"""
     fade: Annotated[float, Span(0.3, 1.0)] = Field(0.8, gt=0, le=1)
     """each of them counts so many times as much as the one after it"""
@@ -109,7 +109,7 @@ class SessionKNN(Counted):
     def _sessions(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], Reals]:
         """Return who has each item and where, and what likeness each user has for one item of weight 1."""
         state: SessionKNNState = self.fitted.state
-        strength = np.maximum(np.diff(state.indptr), 1) ** -self.length
+        strength = self._once(lambda state: np.maximum(np.diff(state.indptr), 1) ** -self.length)
         return state.rows, state.user, state.place, strength
 
     def _around(self) -> tuple[Reals, Reals]:
@@ -131,8 +131,7 @@ class SessionKNN(Counted):
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
         scores = self._votes(*self._asked(contexts))
         scores += _POPULAR / self.popularity.max() * self.popularity
-        every = len(columns) == scores.shape[1] and (columns[:-1] < columns[1:]).all()
-        return scores if every else scores[:, columns]
+        return of_columns(scores.T, columns).T
 
     def _similar(self, items: Codes, k: int) -> tuple[Codes, Floats]:
         """Return what a history of that item alone would be recommended."""

@@ -1,14 +1,21 @@
-"""How good a model's lists are for validation rows, while it learns: nDCG at 10, for models that stop early."""
+"""How good a model's lists are for validation rows, while it learns: nDCG at 10, for models that stop early.
+
+It judges by what is new to a user: lists leave out what stands in train, and a validation row that repeats it is left
+out of what they should hold.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.interactions import Interactions
-from palate.vocabulary import Codes, Vocabulary
+from palate.interactions import Histories, Interactions
+from palate.models.algorithm import Fitted
+from palate.models.dense import best_unseen
+from palate.vocabulary import Codes
 
 K = 10
 
@@ -23,36 +30,44 @@ class Validation:
     """(users + 1)"""
     items: Codes
     """the items of each user's rows in train codes, distinct; -1: one that train lacks, a miss"""
+    seen: Histories
+    """(users) their events in train"""
+    n_items: int
+    """of train"""
 
     def __len__(self) -> int:
         return len(self.users)
 
     @classmethod
-    def of(
-        cls, valid: Interactions | None, users: Vocabulary, items: Vocabulary, *, limit: int, seed: int
-    ) -> Validation | None:
-        """Return what `valid` asks of a model with these vocabularies; None where it asks nothing.
+    def of(cls, valid: Interactions | None, fitted: Fitted, *, limit: int, seed: int) -> Validation | None:
+        """Return what `valid` asks of a model that was fitted to train; None where it asks nothing.
 
         Args:
-            valid: validation rows; their users may lack in train, and are then left out.
-            users, items: of train.
+            valid: validation rows; those of users whom train lacks are left out.
+            fitted: what the model knows of train.
             limit: judge so many users at most, drawn by `seed`.
 
         """
         if valid is None or not len(valid):
             return None
-        user = users.encode(valid.users.ids)[valid.user]
+        user = fitted.users.encode(valid.users.ids)[valid.user]
         known = user >= 0
-        user, item = user[known], items.encode(valid.items.ids)[valid.item[known]]
+        user, item = user[known], fitted.items.encode(valid.items.ids)[valid.item[known]]
         pairs = np.unique(np.stack([user, item]), axis=1)
+        pairs = pairs[:, ~_stand_in(fitted.histories, pairs[0], pairs[1], len(fitted.items))]
         chosen = np.unique(pairs[0])
         if not len(chosen):
             return None
         if len(chosen) > limit:
             chosen = np.sort(np.random.default_rng(seed).choice(chosen, limit, replace=False))
         pairs = pairs[:, np.isin(pairs[0], chosen)]
-        indptr = np.searchsorted(pairs[0], np.append(chosen, len(users))).astype(np.int64)
-        return cls(chosen.astype(np.int32), indptr, pairs[1].astype(np.int32))
+        indptr = np.searchsorted(pairs[0], np.append(chosen, len(fitted.users))).astype(np.int64)
+        seen = fitted.histories.select(chosen)
+        return cls(chosen.astype(np.int32), indptr, pairs[1].astype(np.int32), seen, len(fitted.items))
+
+    def measure(self, scores: Callable[[NDArray[np.int64]], NDArray[np.floating]]) -> dict[str, float]:
+        """Return nDCG at 10 by its name, of the best unseen items by `scores`: places of users to (some, items)."""
+        return {"valid_ndcg@10": self.ndcg(best_unseen(scores, self.seen, K, self.n_items))}
 
     def ndcg(self, lists: Codes) -> float:
         """Return the mean over users of nDCG at 10 of `lists` (users, 10 or more), item codes, -1 where they end."""
@@ -64,3 +79,10 @@ class Validation:
             hit = np.isin(top, wanted[wanted >= 0])
             values[place] = gain[: len(top)][hit].sum() / gain[: min(K, len(wanted))].sum()
         return float(values.mean())
+
+
+def _stand_in(events: Histories, user: Codes, item: Codes, n_items: int) -> NDArray[np.bool_]:
+    """Return which pairs stand in the histories."""
+    of = np.repeat(np.arange(len(events)), events.lengths)
+    found: NDArray[np.bool_] = np.isin(user * np.int64(n_items) + item, of * np.int64(n_items) + events.item)
+    return found

@@ -20,8 +20,7 @@ def write(folder: Path, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> 
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    # Each tensor in memory of its own: the format refuses those that share.
-    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole(folder / _NAME) as path:
         save_file(own, path, {"palate": json.dumps(numbers)})
 

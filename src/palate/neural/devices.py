@@ -43,6 +43,15 @@ def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractC
 
 
 @contextlib.contextmanager
+def own_random(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Draw by `seed` while it lasts; torch's generators, which are the user's, then stand where they stood."""
+    cards = [device] if device is not None and device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cards):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
 def enough_memory(advice: str) -> Iterator[None]:
     """Turn torch's ways of saying that memory ran out into one error with `advice`."""
     try:

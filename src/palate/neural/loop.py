@@ -6,7 +6,8 @@ clipping, early stopping, the best state, checkpoints, progress.
 
     a step      the gradient of (sum of losses) / (how many), over the batch of all processes together
     an epoch    starts from its own seeds, of `seed` and its number alone: so a run that goes on after the last
-                whole epoch is the run that was never stopped, to the bit
+                whole epoch is the run that was never stopped; on a processor, with as many threads and processes,
+                to the bit
     several     under `torchrun`, each process takes its share of every batch, gradients are added up and measures are
     processes   the mean of all; the first one writes the checkpoint, and all read it
 """
@@ -27,7 +28,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from palate.errors import PalateError, PalateWarning
+from palate.errors import PalateError, PalateWarning, SavedModelError
 from palate.neural import checkpoint, devices
 from palate.progress import progress
 
@@ -91,19 +92,19 @@ def train(task: Task, course: Course, note: Note) -> None:
 
     Raises:
         PalateError: the first epoch came to no finite loss, or memory ran out.
-        SavedModelError: the checkpoint is torn or of another task.
+        SavedModelError: the checkpoint is torn, of another task, or further on than `epochs`.
 
     """
-    with devices.enough_memory(course.advice):
-        _Run(task, course, note).all_epochs()
+    device = devices.pick(course.device)
+    with devices.enough_memory(course.advice), devices.own_random(course.seed, device):
+        _Run(task, course, note, device).all_epochs()
 
 
 class _Run:
     """One training: what changes while it goes."""
 
-    def __init__(self, task: Task, course: Course, note: Note) -> None:
-        self.task, self.course, self.note = task, course, note
-        self.device = devices.pick(course.device)
+    def __init__(self, task: Task, course: Course, note: Note, device: torch.device) -> None:
+        self.task, self.course, self.note, self.device = task, course, note, device
         self.module = task.module.to(self.device)
         self.parameters = [one for one in self.module.parameters() if one.requires_grad]
         self.optimiser = torch.optim.AdamW(
@@ -113,7 +114,7 @@ class _Run:
             weight_decay=course.weight_decay,
             fused=self.device.type in ("cpu", "cuda"),
         )
-        self.rank, self.processes = _processes()
+        self.rank, self.processes = _processes(device)
         self.epoch, self.step, self.since_best = 0, 0, 0
         self.best_value = -math.inf
         self.best: dict[str, Tensor] = {}
@@ -136,7 +137,7 @@ class _Run:
                     break
                 with self._averaged():
                     self.module.eval()
-                    measured = _agreed(self.task.validate(), self.device)
+                    measured = self._agreed(self.task.validate())
                     self._judge(measured)
                 self.epoch += 1
                 self.seconds += time.perf_counter() - begun
@@ -177,14 +178,15 @@ class _Run:
         self.optimiser.zero_grad(set_to_none=True)
         with devices.autocast(self.device, self.course.precision):
             loss, count = self.task.loss(rows[self.rank :: self.processes], rng)
-        found = torch.tensor([float(loss.detach()), count], dtype=torch.float32, device=self.device)
         if count:
             loss.backward()  # type: ignore[no-untyped-call]
-        _added(found)
+        # Read when all of the step is on its way to the card, so that the card does not wait.
+        found = torch.stack([loss.detach().float(), torch.full_like(loss, count, dtype=torch.float32)])
+        self._added(found)
         total, events = float(found[0]), int(found[1])
         if math.isfinite(total) and events:
             gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in self.parameters]
-            _added(*gradients)
+            self._added(*gradients)
             for one, gradient in zip(self.parameters, gradients, strict=True):
                 one.grad = gradient.div_(events)
             if self.course.clip:
@@ -218,7 +220,7 @@ class _Run:
             self.since_best += 1
 
     def _patience_is_over(self) -> bool:
-        return self.since_best > self.course.patience
+        return self.since_best >= self.course.patience
 
     def _best_words(self) -> str:
         return f", best {self.best_value:.4f}" if math.isfinite(self.best_value) else ""
@@ -238,7 +240,7 @@ class _Run:
             self.best = self.earlier
         do = f"Lower learning_rate ({self.course.learning_rate:g}), or set clip = 1."
         if not self.best:
-            raise PalateError(f"the loss is {numbers['loss']} {where}: nothing was learned yet. {do}")
+            raise PalateError(f"the loss is {numbers['loss']} {where}: there is no good state to keep. {do}")
         warnings.warn(
             f"the loss is {numbers['loss']} {where}; the best state until then is kept. {do}",
             PalateWarning,
@@ -262,8 +264,19 @@ class _Run:
         if self.course.checkpoint is None:
             return
         kept = checkpoint.read(self.course.checkpoint, self.course.identity)
+        begun = torch.tensor([0.0 if kept is None else kept[1]["epoch"]], device=self.device)
+        if float(self._mean(begun**2) - self._mean(begun) ** 2) > 1e-6:
+            raise SavedModelError(
+                f"the processes do not see one checkpoint in {self.course.checkpoint}: give a folder on a disk that "
+                "all of them share."
+            )
         if kept is None:
             return
+        if kept[1]["epoch"] > self.course.epochs:
+            raise SavedModelError(
+                f"the checkpoint in {self.course.checkpoint} is of {kept[1]['epoch']:,} epochs, and epochs = "
+                f"{self.course.epochs:,}: give another folder, or as many epochs."
+            )
         tensors, numbers = kept
         parts: dict[str, dict[str, Tensor]] = {"module": {}, "best": {}, "mean": {}, "optimiser": {}}
         for name, tensor in tensors.items():
@@ -283,6 +296,34 @@ class _Run:
             setattr(self, name, numbers[name])
         for row in self.told:
             self.note(**row)
+
+    # --- several processes ------------------------------------------------------------------------------------
+
+    def _added(self, *tensors: Tensor) -> None:
+        """Add up tensors over all processes, in place, in one message."""
+        if self.processes == 1:
+            return
+        from torch import distributed
+
+        flat = torch.cat([one.reshape(-1) for one in tensors])
+        distributed.all_reduce(flat)
+        start = 0
+        for one in tensors:
+            one.copy_(flat[start : start + one.numel()].view_as(one))
+            start += one.numel()
+
+    def _mean(self, tensor: Tensor) -> Tensor:
+        """Return the mean of what the processes hold."""
+        whole = tensor.clone()
+        self._added(whole)
+        return whole / self.processes
+
+    def _agreed(self, measured: dict[str, float]) -> dict[str, float]:
+        """Return the mean of what the processes measured, so that all of them stop together."""
+        if self.processes == 1:
+            return measured
+        values = self._mean(torch.tensor([*measured.values()], device=self.device))
+        return dict(zip(measured, values.tolist(), strict=True))
 
 
 _NUMBERS = ("epoch", "step", "since_best", "best_value", "seconds", "cpu_seconds", "told")
@@ -308,37 +349,12 @@ class _Swapped:
                 one.copy_(value)
 
 
-# --- several processes ----------------------------------------------------------------------------------------
-
-
-def _processes() -> tuple[int, int]:
+def _processes(device: torch.device) -> tuple[int, int]:
     """Return this process's number and how many there are; joins them where `torchrun` says so."""
     from torch import distributed
 
-    if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return 0, 1
     if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return distributed.get_rank(), distributed.get_world_size()
-
-
-def _added(*tensors: Tensor) -> None:
-    """Add up tensors over all processes, in place, in one message."""
-    from torch import distributed
-
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return
-    flat = torch.cat([one.reshape(-1) for one in tensors])
-    distributed.all_reduce(flat)
-    start = 0
-    for one in tensors:
-        one.copy_(flat[start : start + one.numel()].view_as(one))
-        start += one.numel()
-
-
-def _agreed(measured: dict[str, float], device: torch.device) -> dict[str, float]:
-    """Return the mean of what the processes measured, so that all of them stop together."""
-    values = torch.tensor([*measured.values(), 1.0], device=device)
-    _added(values)
-    values /= values[-1].clone()
-    return dict(zip(measured, values.tolist(), strict=False))

@@ -56,11 +56,13 @@ def cross_entropy(
     Cost: 6 x positions x items x size operations, three matrix products; memory items x chunk, and the gradients.
 
     """
-    if negatives is not None:
-        sampled: Tensor = _Sampled.apply(hidden, table, target, negatives, chunk)  # type: ignore[no-untyped-call]
-        return sampled
-    full: Tensor = _Full.apply(hidden, table, target, smoothing, chunk)  # type: ignore[no-untyped-call]
-    return full
+    with _precise(hidden):
+        hidden = hidden.to(table.dtype)
+        if negatives is not None:
+            sampled: Tensor = _Sampled.apply(hidden, table, target, negatives, chunk)  # type: ignore[no-untyped-call]
+            return sampled
+        full: Tensor = _Full.apply(hidden, table, target, smoothing, chunk)  # type: ignore[no-untyped-call]
+        return full
 
 
 def binary_cross_entropy(
@@ -79,14 +81,16 @@ def binary_cross_entropy(
     drawn = negatives.shape[-1]
     share = drawn / max(len(table) - 1, 1)
     beta = share * (calibration * (1 - 1 / share) + 1 / share)
-    positive = (hidden * functional.embedding(target, table)).sum(-1)  # (positions)
-    others = functional.embedding(negatives, table)
-    if negatives.ndim == 1:
-        logits = hidden @ others.T  # (positions, drawn)
-        logits = logits.masked_fill(negatives == target[:, None], -math.inf)
-    else:
-        logits = (hidden[:, None] * others).sum(-1)  # for so few, faster than a batched product
-    return -beta * functional.logsigmoid(positive).sum() + functional.softplus(logits).sum()
+    with _precise(hidden):
+        hidden = hidden.to(table.dtype)
+        positive = (hidden * functional.embedding(target, table)).sum(-1)  # (positions)
+        others = functional.embedding(negatives, table)
+        if negatives.ndim == 1:
+            logits = hidden @ others.T  # (positions, drawn)
+            logits = logits.masked_fill(negatives == target[:, None], -math.inf)
+        else:
+            logits = (hidden[:, None] * others).sum(-1)  # for so few, faster than a batched product
+        return -beta * functional.logsigmoid(positive).sum() + functional.softplus(logits).sum()
 
 
 class _Full(torch.autograd.Function):
@@ -148,7 +152,7 @@ class _Sampled(torch.autograd.Function):
             drawn = total * torch.exp(largest + raised - shift)
             whole = drawn + torch.exp(chosen - shift)
             losses += (whole.log() + shift - chosen).sum(dtype=losses.dtype)
-            share = (drawn / whole / total)[:, None]  # what an exponential weighs
+            share = (torch.exp(largest + raised - shift) / whole)[:, None]  # what an exponential weighs
             missing = (drawn / whole)[:, None]  # 1 - P(target)
             of_hidden[rows] = torch.mm(logits.T, others) * share - missing * theirs
             of_others.addmm_(logits, h * share)
@@ -165,6 +169,11 @@ class _Sampled(torch.autograd.Function):
         return of_hidden * outer, of_table * outer, None, None, None
 
 
+def _precise(hidden: Tensor) -> torch.autocast:
+    """Return the context of a loss: in the table's own precision, whatever the network's products are in."""
+    return torch.autocast(hidden.device.type, enabled=False)
+
+
 def _chunks(hidden: Tensor, rows: int, chunk: int | None) -> Any:
     """Yield slices of positions, each with a buffer (rows, chunk) for its logits."""
     if chunk is None:
@@ -177,8 +186,8 @@ def _chunks(hidden: Tensor, rows: int, chunk: int | None) -> Any:
 
 def _small(hidden: Tensor, table: Tensor) -> bool:
     """Return whether no logit can exceed 60 or fall below -60: then exponentials need no shift (on a processor)."""
-    if hidden.device.type != "cpu":
-        return False  # asking would make the card wait
+    if hidden.device.type != "cpu" or not len(hidden):
+        return False  # asking would make a card wait
     longest = torch.linalg.vector_norm(hidden, dim=1).amax() * torch.linalg.vector_norm(table, dim=1).amax()
     return bool(longest < 60)
 

@@ -15,14 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from palate.interactions import Histories
 from palate.kernels.sampling import negatives
 from palate.models.ncf import scoring
 from palate.models.ncf.network import Network
-from palate.models.validation import K, Validation
+from palate.models.validation import Validation
 from palate.vocabulary import Codes
-
-_CELLS = 2**22  # scores held at a time: 32 MB
 
 
 @dataclass(frozen=True)
@@ -67,11 +64,10 @@ class Learning:
         batch: int,
         per: int,
         validation: Validation | None = None,
-        seen: Histories | None = None,
     ) -> None:
-        """Take `batch` choices a step, each with `per` negatives; `seen`: train's events of the validation's users."""
+        """Take `batch` choices a step, each with `per` negatives."""
         self.module, self._choices, self._batch = module, choices, batch
-        self._validation, self._seen = validation, seen
+        self._validation = validation
         self._drawn = np.empty((len(choices), per), np.int32)
 
     def batches(self, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
@@ -96,25 +92,11 @@ class Learning:
 
     def validate(self) -> dict[str, float]:
         """Return nDCG at 10 of validation rows, over the whole catalogue, what was seen left out."""
-        if self._validation is None or self._seen is None:
+        if self._validation is None:
             return {}
-        return {"valid_ndcg@10": self._validation.ndcg(self._lists(self._validation.users, self._seen))}
-
-    def _lists(self, users: Codes, seen: Histories) -> Codes:
-        """Return the K best items of users (n) among those that their events lack, (n, K)."""
-        from palate.kernels import scores as kernel
-
-        weights, n_items = arrays(self.module), self._choices.n_items
-        columns = np.arange(n_items, dtype=np.int32)
-        items, best = np.full((len(users), K), -1, np.int32), np.full((len(users), K), -np.inf)
-        step = max(1, _CELLS // n_items)
-        for start in range(0, len(users), step):
-            some = np.arange(start, min(start + step, len(users)))
-            block = scoring.scores(weights, users[some], columns).astype(np.float64)
-            events = seen.select(some)
-            kernel.hide(events.indptr, events.item, block)
-            kernel.top_k(block, columns, best[start : start + step], items[start : start + step])
-        return items
+        weights, users = arrays(self.module), self._validation.users
+        columns = np.arange(self._choices.n_items, dtype=np.int32)
+        return self._validation.measure(lambda some: scoring.scores(weights, users[some], columns))
 
 
 def arrays(module: Network) -> scoring.Weights:

@@ -7,14 +7,16 @@ paper: the loss over the whole catalogue instead of one drawn item (Klenitskiy a
 loss", RecSys 2023), layers normalised before, and fitting until a ranking metric of validation rows stops rising.
 
 A history that was never seen is scored like any other. Cost of an epoch: for each event about 6 x items x size
-operations of the loss and 6 x blocks x (12 size + 2 window) x size of the network; memory items x 128 floats and three
-copies of the weights.
+operations of the loss and 6 x blocks x (12 size + 2 window) x size of the network; memory items x 112 floats for the
+loss and eight copies of the weights (themselves, gradients in the making, Adam's moments, the best so far). Drawn
+negatives spare operations of the loss; the step itself moves every item's vector all the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -24,12 +26,12 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, PrivateAttr
 
 from palate.catalogue import Catalogue
-from palate.errors import DataError, PlanError
+from palate.errors import DataError, PalateWarning, PlanError
 from palate.interactions import Histories, Interactions
 from palate.models.algorithm import Floats, Pairs
 from palate.models.base import Recommender
 from palate.models.contexts import Contexts
-from palate.models.dense import nearest_by_cosine
+from palate.models.dense import nearest_by_cosine, of_columns
 from palate.models.recent import recent
 from palate.models.search import Options, Span
 from palate.models.validation import Validation
@@ -111,14 +113,12 @@ class SASRec(Recommender):
     seed: int = Field(42, ge=0)
     """of weights, order, dropout and draws"""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """where to compute; auto: a CUDA card if there is one"""
+    """where to learn; auto: a CUDA card if there is one. Lists are made on the processor"""
     precision: Literal["float32", "bfloat16"] = "float32"
     """of the network's products while learning"""
     checkpoint: Annotated[str | None, BeforeValidator(_as_text)] = None
     """folder of the training's state after each epoch: a fit that was stopped goes on from there"""
 
-    _network: tuple[SASRecState, Network] | None = PrivateAttr(None)
-    """the network of a learned state, made once"""
     _start: SASRec | None = PrivateAttr(None)
 
     def model_post_init(self, context: Any, /) -> None:
@@ -132,10 +132,9 @@ class SASRec(Recommender):
     # --- learning -------------------------------------------------------------------------------------------
 
     def _fit(self, train: Interactions, pairs: Pairs) -> SASRecState:
-        import torch
-
         from palate.models.sasrec.task import NextItem, windows
         from palate.neural import loop
+        from palate.neural.devices import own_random
 
         events = train.histories()
         indptr, items = windows(events, self.window, every=self.windows == "all")
@@ -144,13 +143,18 @@ class SASRec(Recommender):
                 "sasrec: no user has two events, so nothing follows anything: give data with histories, or use "
                 "popularity."
             )
-        torch.manual_seed(self.seed)
-        module = self._make(train.n_items)
+        with own_random(self.seed):
+            module = self._make(train.n_items)
         if self._start is not None:
             _go_on(module, self._start, self)
-        validation = Validation.of(
-            self._valid, self.users, self.items, limit=self.validation_users, seed=self.seed
-        )
+        validation = Validation.of(self._valid, self.fitted, limit=self.validation_users, seed=self.seed)
+        if validation is None and "epochs" not in self.model_fields_set:
+            warnings.warn(
+                f"sasrec: no validation rows say when to stop, so it learns for all of {self.epochs} epochs, which can "
+                "be too many: give fit(..., valid=...), or set epochs to what was best with them.",
+                PalateWarning,
+                stacklevel=4,
+            )
         task = NextItem(
             module=module,
             indptr=indptr,
@@ -161,7 +165,6 @@ class SASRec(Recommender):
             smoothing=self.smoothing,
             cells=self.batch,
             validation=validation,
-            histories=events,
         )
         course = loop.Course(
             epochs=self.epochs,
@@ -210,17 +213,16 @@ class SASRec(Recommender):
 
     def network(self) -> Network:
         """Return the fitted network, for a closer look; (batch, length) item codes to (batch, length, size)."""
-        state: SASRecState = self.fitted.state
-        if self._network is None or self._network[0] is not state:
-            import torch
+        import torch
 
-            module = self._make(len(self.items))
-            weights = state.weights
-            module.load_state_dict(
-                {name: torch.from_numpy(array) for name, array in weights.items()}, assign=True
-            )
-            self._network = state, module.eval()
-        return self._network[1]
+        def made(state: SASRecState) -> Network:
+            with torch.device("meta"):  # without numbers, which are there already
+                module = self._make(len(self.items))
+            weights = {name: torch.from_numpy(array) for name, array in state.weights.items()}
+            module.load_state_dict(weights, assign=True)
+            return module.eval()
+
+        return self._once(made)
 
     def export(self, path: str | Path) -> Path:
         """Write the fitted network as ONNX: histories in, scores of the whole catalogue out. Returns the path.
@@ -263,7 +265,7 @@ class SASRec(Recommender):
         from palate.models.sasrec.task import expected
 
         hidden = expected(self.network(), recent(contexts.events))
-        return hidden @ self._table()[columns].T
+        return hidden @ of_columns(self._table(), columns).T
 
     def _table(self) -> NDArray[np.float32]:
         table: NDArray[np.float32] = self.fitted.state.weights["items.weight"][:-1]
@@ -273,11 +275,13 @@ class SASRec(Recommender):
         return nearest_by_cosine(self._table().astype(np.float64), items, k)
 
     def _explain(self, contexts: Contexts, item: int) -> tuple[Codes, NDArray[np.float64], float]:
-        """Leave one out: an effect is what the score loses without the event; the baseline is the rest."""
-        events = recent(contexts.events)
-        past = events.item
-        distinct = np.unique(past)
-        lists = [past, *(past[past != one] for one in distinct)]
+        """Leave one out: an effect is what the score loses without the item; the baseline is the rest.
+
+        What stands before the window has none.
+        """
+        past, window = recent(contexts.events).item, self.window
+        distinct = np.unique(past[-window:])
+        lists = [past[-window:], *(past[past != one][-window:] for one in distinct)]
         indptr = np.concatenate([[0], np.cumsum([len(one) for one in lists])]).astype(np.int64)
         told = Histories(indptr, np.concatenate(lists), np.ones(int(indptr[-1]), np.float32), None)
         users = np.full(len(lists), contexts.users[0], np.int32)

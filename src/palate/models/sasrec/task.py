@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from palate.interactions import Histories
+from palate.models.recent import recent
 from palate.models.sasrec.network import Network
-from palate.models.validation import K, Validation
+from palate.models.validation import Validation
 from palate.neural import batches, losses
 from palate.vocabulary import Codes
 
@@ -33,7 +34,6 @@ class NextItem:
     smoothing: float
     cells: int
     validation: Validation | None
-    histories: Histories
 
     def batches(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
         """Return rows of like length, at most `cells` padded positions together."""
@@ -67,8 +67,14 @@ class NextItem:
         """Return nDCG at 10 of validation rows, over the whole catalogue, what was seen left out."""
         if self.validation is None:
             return {}
-        events = self.histories.select(self.validation.users)
-        return {"valid_ndcg@10": self.validation.ndcg(best(self.module, events, K))}
+        hidden = torch.from_numpy(expected(self.module, recent(self.validation.seen)))  # (users, size)
+        table = self.module.table.detach().float()
+
+        def scores(some: NDArray[np.int64]) -> NDArray[np.float32]:
+            found: NDArray[np.float32] = (hidden[some].to(table.device) @ table.T).cpu().numpy()
+            return found
+
+        return self.validation.measure(scores)
 
 
 def expected(module: Network, events: Histories, cells: int = 2**15) -> NDArray[np.float32]:
@@ -86,24 +92,6 @@ def expected(module: Network, events: Histories, cells: int = 2**15) -> NDArray[
             last = torch.from_numpy(length - 1).to(device)
             found[rows] = hidden[torch.arange(len(rows), device=device), last].float().cpu().numpy()
     return found
-
-
-def best(module: Network, events: Histories, k: int) -> Codes:
-    """Return the k items that each history expects most, among those it lacks, (histories, k)."""
-    from palate.kernels import scores as kernel
-
-    table = module.table.detach().float().cpu().numpy()
-    columns = np.arange(len(table), dtype=np.int32)
-    items = np.full((len(events), k), -1, np.int32)
-    top = np.full((len(events), k), -np.inf)
-    hidden = expected(module, events)
-    for start in range(0, len(events), 512):
-        rows = np.arange(start, min(start + 512, len(events)))
-        block = (hidden[rows] @ table.T).astype(np.float64)
-        some = events.select(rows)
-        kernel.hide(some.indptr, some.item, block)
-        kernel.top_k(block, columns, top[rows[0] : rows[-1] + 1], items[rows[0] : rows[-1] + 1])
-    return items
 
 
 def windows(events: Histories, window: int, *, every: bool) -> tuple[NDArray[np.int64], Codes]:
