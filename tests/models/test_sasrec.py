@@ -271,9 +271,9 @@ def test_a_checkpoint_that_is_further_on_than_was_asked_is_refused(tmp_path: Pat
 
 
 def test_what_goes_on_from_a_checkpoint_ends_in_the_same_bits(tmp_path: Path) -> None:
-    whole = SASRec(**SMALL, epochs=6, averaging=0.5, loss="sampled_ce").fit(ring())
-    SASRec(**SMALL, epochs=3, averaging=0.5, loss="sampled_ce", checkpoint=tmp_path).fit(ring())
-    again = SASRec(**SMALL, epochs=6, averaging=0.5, loss="sampled_ce", checkpoint=tmp_path).fit(ring())
+    whole = SASRec(**SMALL, epochs=6, loss="sampled_ce").fit(ring())
+    SASRec(**SMALL, epochs=3, loss="sampled_ce", checkpoint=tmp_path).fit(ring())
+    again = SASRec(**SMALL, epochs=6, loss="sampled_ce", checkpoint=tmp_path).fit(ring())
     assert [row["epoch"] for row in again.fitted.trace] == [1, 2, 3, 4, 5, 6]
     assert np.array_equal(again.score(), whole.score())
     loaded = palate.load_model(

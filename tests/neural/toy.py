@@ -57,10 +57,10 @@ class Toy:
 
 
 def course(checkpoint: Path | None = None, epochs: int = 6) -> Course:
-    """Everything that a checkpoint must carry: moments, warm-up, cosine, a mean of weights, patience."""
+    """Everything that a checkpoint must carry: moments, warm-up, cosine, patience."""
     return Course(
         epochs=epochs, learning_rate=0.02, seed=3, weight_decay=0.01, warmup=3, schedule="cosine", clip=1.0,
-        averaging=0.5, device="cpu", checkpoint=checkpoint, identity="toy",
+        device="cpu", checkpoint=checkpoint, identity="toy",
     )  # fmt: skip
 
 

@@ -68,8 +68,6 @@ class Course:
     """the longest gradient; 0: any"""
     patience: int = 10
     """epochs without a better validation before it stops"""
-    averaging: float = 0.0
-    """of the weights: each step keeps so much of their running mean, which is what is judged and kept; 0: none"""
     device: devices.Device = "auto"
     precision: devices.Precision = "float32"
     unit: str = "events"
@@ -119,7 +117,6 @@ class _Run:
         self.best_value = -math.inf
         self.best: dict[str, Tensor] = {}
         self.earlier: dict[str, Tensor] = {}
-        self.mean = [one.detach().clone() for one in self.parameters] if course.averaging else []
         self.seconds, self.cpu_seconds = 0.0, 0.0
         self.told: list[dict[str, float]] = []
 
@@ -135,10 +132,9 @@ class _Run:
                 if not math.isfinite(numbers["loss"]):
                     self._refuse(numbers)
                     break
-                with self._averaged():
-                    self.module.eval()
-                    measured = self._agreed(self.task.validate())
-                    self._judge(measured)
+                self.module.eval()
+                measured = self._agreed(self.task.validate())
+                self._judge(measured)
                 self.epoch += 1
                 self.seconds += time.perf_counter() - begun
                 self.cpu_seconds += time.process_time() - begun_cpu
@@ -193,10 +189,6 @@ class _Run:
                 nn.utils.clip_grad_norm_(self.parameters, self.course.clip)
             self.optimiser.step()
             self.step += 1
-            if self.mean:
-                # The mean of the first steps is of these alone.
-                share = max(1 - self.course.averaging, 1 / self.step)
-                torch._foreach_lerp_(self.mean, [one.detach() for one in self.parameters], share)
         return total, events
 
     def _slope(self, steps: int) -> float:
@@ -225,10 +217,6 @@ class _Run:
     def _best_words(self) -> str:
         return f", best {self.best_value:.4f}" if math.isfinite(self.best_value) else ""
 
-    def _averaged(self) -> _Swapped:
-        """Judge and keep the running mean of the weights, where there is one."""
-        return _Swapped(self.parameters, self.mean)
-
     def _load(self, state: dict[str, Tensor]) -> None:
         if state:
             self.module.load_state_dict(state)
@@ -254,7 +242,6 @@ class _Run:
             return
         tensors = {f"module.{name}": tensor for name, tensor in self.module.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        tensors |= {f"mean.{place}": tensor for place, tensor in enumerate(self.mean)}
         for place, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{place}.{name}": torch.as_tensor(value) for name, value in state.items()}
         numbers = {name: getattr(self, name) for name in _NUMBERS}
@@ -278,14 +265,12 @@ class _Run:
                 f"{self.course.epochs:,}: give another folder, or as many epochs."
             )
         tensors, numbers = kept
-        parts: dict[str, dict[str, Tensor]] = {"module": {}, "best": {}, "mean": {}, "optimiser": {}}
+        parts: dict[str, dict[str, Tensor]] = {"module": {}, "best": {}, "optimiser": {}}
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
         self._load(parts["module"])
         self.best = {name: tensor.to(self.device) for name, tensor in parts["best"].items()}
-        for place, tensor in parts["mean"].items():
-            self.mean[int(place)].copy_(tensor)
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in parts["optimiser"].items():
             place, _, what = name.partition(".")
@@ -327,26 +312,6 @@ class _Run:
 
 
 _NUMBERS = ("epoch", "step", "since_best", "best_value", "seconds", "cpu_seconds", "told")
-
-
-class _Swapped:
-    """While it lasts, the parameters hold the values of others."""
-
-    def __init__(self, parameters: list[nn.Parameter], others: list[Tensor]) -> None:
-        self.parameters, self.others = parameters, others
-        self.own: list[Tensor] = []
-
-    def __enter__(self) -> None:
-        self.own = [one.detach().clone() for one in self.parameters] if self.others else []
-        self._put(self.others)
-
-    def __exit__(self, *_: object) -> None:
-        self._put(self.own)
-
-    def _put(self, values: list[Tensor]) -> None:
-        with torch.no_grad():
-            for one, value in zip(self.parameters, values, strict=False):
-                one.copy_(value)
 
 
 def _processes(device: torch.device) -> tuple[int, int]:

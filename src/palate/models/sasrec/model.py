@@ -108,8 +108,6 @@ class SASRec(Recommender):
     """of the learning rate, over all `epochs`"""
     clip: float = Field(0.0, ge=0, allow_inf_nan=False)
     """the longest gradient; 0: any"""
-    averaging: float = Field(0.0, ge=0, lt=1)
-    """keep the running mean of the weights, each step by 1 - averaging; 0: the weights themselves"""
     seed: int = Field(42, ge=0)
     """of weights, order, dropout and draws"""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -175,7 +173,6 @@ class SASRec(Recommender):
             schedule=self.schedule,
             clip=self.clip,
             patience=self.patience,
-            averaging=self.averaging,
             device=self.device,
             precision=self.precision,
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
