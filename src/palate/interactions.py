@@ -78,6 +78,12 @@ class Histories:
         time = None if self.time is None else self.time[events]
         return Histories(indptr, self.item[events], self.value[events], time)
 
+    def where(self, kept: NDArray[np.bool_]) -> Histories:
+        """Return the histories with the events that are `kept`, (events); all users stay."""
+        indptr = np.concatenate([[0], np.cumsum(kept)])[self.indptr].astype(np.int64)
+        time = None if self.time is None else self.time[kept]
+        return Histories(indptr, self.item[kept], self.value[kept], time)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Interactions:

@@ -35,6 +35,5 @@ class TestSampledGatedSASRec(Conformance):
         "gated": True,
         "loss": "sampled_ce",
         "negatives": 5,
-        "averaging": 0.9,
         "heads": 2,
     }

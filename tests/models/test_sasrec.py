@@ -23,6 +23,7 @@ SMALL: dict[str, Any] = {
     "learning_rate": 0.01,
     "dropout": 0.1,
     "device": "cpu",
+    "holdout": 0.0,
 }
 
 
@@ -207,9 +208,33 @@ def test_a_card_learns_what_the_processor_learns() -> None:
     np.testing.assert_allclose(there.score(), here.score(), rtol=1e-2, atol=1e-2)
 
 
-def test_without_validation_rows_it_says_that_nothing_stops_it() -> None:
-    with pytest.warns(PalateWarning, match="it learns for all of 100 epochs"):
-        SASRec(**SMALL | {"embedding_size": 4}).fit(ring(users=8))
+def test_without_validation_rows_last_events_of_some_users_say_when_to_stop(world: Any) -> None:
+    _, split = world
+    asked = {"learning_rate": 0.05, "holdout": 0.2, "patience": 2, "epochs": 40}
+    model = SASRec(**SMALL | asked).fit(split.train)
+    course = [row["valid_ndcg@10"] for row in model.fitted.trace]
+    assert len(course) - 1 - int(np.argmax(course)) == 2
+    events = split.train.histories()
+    held, rest = Validation.held_out(events, split.train.n_items, share=0.2, limit=4_000, seed=42)
+    assert held is not None
+    assert len(held) == 300
+    assert rest.indptr[-1] == events.indptr[-1] - 300
+    users = held.users[:20]
+    assert held.items[:20].tolist() == [events.item[events.indptr[user + 1] - 1] for user in users]
+    assert held.seen.lengths[:20].tolist() == (events.lengths[users] - 1).tolist()
+    # What was kept from training is in the history that lists are made from.
+    lists, _ = model.recommend_codes(users, k=10)
+    assert not (lists == held.items[:20, None]).any()
+
+
+def test_nobody_is_held_out_whose_last_event_repeats_or_who_would_have_nothing_left() -> None:
+    items = np.array([0, 1, 0, 0, 1, 2, 3, 4], np.int32)
+    events = Histories(np.array([0, 3, 5, 8]), items, np.ones(8, np.float32), None)
+    held, rest = Validation.held_out(events, 5, share=1.0, limit=9, seed=0)
+    assert held is not None
+    assert (held.users.tolist(), held.items.tolist()) == ([2], [4])
+    assert rest.item.tolist() == [0, 1, 0, 0, 1, 2, 3]
+    assert Validation.held_out(events, 5, share=0.0, limit=9, seed=0) == (None, events)
 
 
 def test_a_fit_leaves_the_random_numbers_of_the_program_alone() -> None:

@@ -65,6 +65,34 @@ class Validation:
         seen = fitted.histories.select(chosen)
         return cls(chosen.astype(np.int32), indptr, pairs[1].astype(np.int32), seen, len(fitted.items))
 
+    @classmethod
+    def held_out(
+        cls, events: Histories, n_items: int, *, share: float, limit: int, seed: int
+    ) -> tuple[Validation | None, Histories]:
+        """Return what the last events of a share of users ask, and the histories without these events.
+
+        Of users, drawn by `seed` and at most `limit`, with two events before their last, which is of an item that is
+        new to them.
+        """
+        last = events.indptr[1:] - 1
+        able = np.flatnonzero(events.lengths >= 3)
+        of = np.repeat(np.arange(len(events)), events.lengths)
+        same = (
+            events.item == np.repeat(events.item[np.maximum(last, 0)], events.lengths) if len(of) else of == 0
+        )
+        able = able[np.bincount(of, same, minlength=len(events))[able] == 1]
+        n = min(round(share * len(able)), limit)
+        if not n:
+            return None, events
+        chosen = np.sort(np.random.default_rng(seed).choice(able, n, replace=False))
+        kept = np.ones(len(events.item), np.bool_)
+        kept[last[chosen]] = False
+        rest = events.where(kept)
+        validation = cls(
+            chosen.astype(np.int32), np.arange(n + 1), events.item[last[chosen]], rest.select(chosen), n_items
+        )
+        return validation, rest
+
     def measure(self, scores: Callable[[NDArray[np.int64]], NDArray[np.floating]]) -> dict[str, float]:
         """Return nDCG at 10 by its name, of the best unseen items by `scores`: places of users to (some, items)."""
         return {"valid_ndcg@10": self.ndcg(best_unseen(scores, self.seen, K, self.n_items))}

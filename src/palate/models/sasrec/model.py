@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -26,7 +25,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, PrivateAttr
 
 from palate.catalogue import Catalogue
-from palate.errors import DataError, PalateWarning, PlanError
+from palate.errors import DataError, PlanError
 from palate.interactions import Histories, Interactions
 from palate.models.algorithm import Floats, Pairs
 from palate.models.base import Recommender
@@ -91,9 +90,11 @@ class SASRec(Recommender):
     smoothing: float = Field(0.0, ge=0, lt=1)
     """of labels, loss = ce"""
     epochs: int = Field(100, ge=1)
-    """at most; fewer where validation rows are given"""
+    """at most"""
     patience: int = Field(10, ge=1)
     """epochs without a better validation nDCG@10 before it stops"""
+    holdout: float = Field(0.1, ge=0, lt=1)
+    """without validation rows: share of users whose last event is not learned, but says when to stop; 0: never stops"""
     validation_users: int = Field(4_000, ge=1)
     """judge so many users at most after each epoch"""
     batch: int = Field(4_096, ge=1)
@@ -135,6 +136,11 @@ class SASRec(Recommender):
         from palate.neural.devices import own_random
 
         events = train.histories()
+        validation = Validation.of(self._valid, self.fitted, limit=self.validation_users, seed=self.seed)
+        if validation is None:
+            validation, events = Validation.held_out(
+                events, train.n_items, share=self.holdout, limit=self.validation_users, seed=self.seed
+            )
         indptr, items = windows(events, self.window, every=self.windows == "all")
         if len(indptr) == 1:
             raise DataError(
@@ -145,14 +151,6 @@ class SASRec(Recommender):
             module = self._make(train.n_items)
         if self._start is not None:
             _go_on(module, self._start, self)
-        validation = Validation.of(self._valid, self.fitted, limit=self.validation_users, seed=self.seed)
-        if validation is None and "epochs" not in self.model_fields_set:
-            warnings.warn(
-                f"sasrec: no validation rows say when to stop, so it learns for all of {self.epochs} epochs, which can "
-                "be too many: give fit(..., valid=...), or set epochs to what was best with them.",
-                PalateWarning,
-                stacklevel=4,
-            )
         task = NextItem(
             module=module,
             indptr=indptr,
