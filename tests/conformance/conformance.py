@@ -259,7 +259,10 @@ class Conformance:
             model = self.make().fit(Interactions.from_table(rows().select("user", "item", "value")))
             assert np.isfinite(model.score()).all()
         elif self.params.get("half_life_days") is None:
-            model = self.make().fit(Interactions.from_table(rows().select("user", "item")))
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                model = self.make().fit(Interactions.from_table(rows().select("user", "item")))
+            assert model.reads_order == any("their order is taken" in str(one.message) for one in told)
             assert np.isfinite(model.score()).all()
             assert np.isfinite(model.recommend()["score"].to_numpy()).all()
 
@@ -356,11 +359,11 @@ class Conformance:
             fitted.recommend(where="year > 1990")
 
     def test_an_empty_list_length_is_refused(self, fitted: Recommender) -> None:
-        for k in (0, -1):
+        for k in (0, -1, 1.5):
             with pytest.raises(PlanError, match="at least 1"):
-                fitted.recommend(k=k)
+                fitted.recommend(k=k)  # type: ignore[arg-type]
             with pytest.raises(PlanError, match="at least 1"):
-                fitted.recommend_codes(k=k)
+                fitted.recommend_codes(k=k)  # type: ignore[arg-type]
 
     def test_a_subset_in_any_order_gets_the_same_lists(self, fitted: Recommender) -> None:
         every = fitted.recommend(k=5)

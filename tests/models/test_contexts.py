@@ -132,4 +132,6 @@ def test_refusals_name_who_and_what_to_do() -> None:
     with pytest.raises(
         UnknownId, match=r'9 of 9 asked for \(user 0, .* and 4 more\).*unknown = "popular" or "skip"'
     ):
-        refuse(contexts, np.ones(9, bool))
+        refuse(contexts, np.ones(9, bool), folds_in=True)
+    with pytest.raises(UnknownId, match="This model knows users of train only: ask for unknown"):
+        refuse(contexts, np.ones(9, bool), folds_in=False)

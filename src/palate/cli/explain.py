@@ -63,8 +63,11 @@ def explain(
         print("Nothing in the history speaks for it or against it.")
     else:
         _print(reasons.contributions, catalogue)
+    rest = reasons.score - reasons.baseline - float(reasons.contributions["contribution"].sum())
+    if len(reasons.contributions) == k and abs(rest) > 1e-6 * abs(reasons.score):
+        print(f"and {shown(rest)} from the rest of the history")
     if reasons.baseline:
-        print(f"and {shown(float(reasons.baseline))} without any history")
+        print(f"and {shown(float(reasons.baseline))} {reasons.baseline_is}")
 
 
 def _quoted(word: str) -> str:

@@ -80,6 +80,10 @@ class Algorithm(BaseModel):
     """what it can do beside fit, recommend, rank and score"""
     learns_from_history: ClassVar[bool] = True
     """whether it has nothing to say without a history"""
+    reads_order: ClassVar[bool] = False
+    """whether the order of a history is what it learns"""
+    baseline_is: ClassVar[str] = "without any history"
+    """what the baseline of `explain` is"""
     needs_values: ClassVar[bool] = False
     """whether it learns from ratings, so that train must have a value column"""
     state_type: ClassVar[type]

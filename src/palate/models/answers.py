@@ -22,6 +22,8 @@ class Explanation:
     score: float
     """as `score` gives it"""
     baseline: float
+    baseline_is: str
+    """what the baseline is, in words"""
     contributions: pl.DataFrame
     """item, value, time (where known), contribution; largest effect first"""
 

@@ -55,7 +55,7 @@ class Recommender(Algorithm):
         self,
         train: Interactions | object,
         *,
-        valid: Interactions | None = None,
+        valid: Interactions | object | None = None,
         catalogue: Catalogue | None = None,
     ) -> Self:
         """Learn from interactions, from nothing: what was fitted before is forgotten.
@@ -63,7 +63,7 @@ class Recommender(Algorithm):
         Args:
             train: decides which users and items the model knows. Interactions; or a data set that `palate.load` gave;
                 or a table with the columns user, item and, where there are any, value, time, event.
-            valid: held-out rows for models that stop early; others leave it unread.
+            valid: held-out rows for models that stop early, as train; others leave it unread.
             catalogue: names and attributes of items, for `where` filters and for people.
 
         """
@@ -74,6 +74,8 @@ class Recommender(Algorithm):
             train = Interactions.from_table(train, source="train")
         if catalogue is not None:
             checks.check_catalogue(catalogue, train.items)
+        if valid is not None and not isinstance(valid, Interactions):
+            valid = Interactions.from_table(valid, source="valid", negative_events=train.negative_events)
         positive = checks.likes(self, train)
         pairs = Pairs(*positive.pairs())
         popularity = np.bincount(pairs.items, minlength=train.n_items).astype(np.int64)
@@ -162,7 +164,7 @@ class Recommender(Algorithm):
         if histories is None and unknown != "popular":
             known &= contexts.users >= 0  # also for a model that would answer anybody
         if unknown == "raise" and not known.all():
-            refuse(contexts, ~known)
+            refuse(contexts, ~known, folds_in=self.folds_in)
         if unknown == "skip":
             contexts, known = contexts.select(known), known[known]
         k = min(k, len(self.items))
@@ -232,7 +234,7 @@ class Recommender(Algorithm):
         contexts = self._contexts(users, histories)
         known = self._known(contexts)
         if not known.all():
-            refuse(contexts, ~known)
+            refuse(contexts, ~known, folds_in=self.folds_in)
         return self._scores(contexts, self._item_codes(items))
 
     def rank(self, contexts: Sequence[Any], candidates: Sequence[Sequence[Id]]) -> pl.DataFrame:
@@ -254,7 +256,7 @@ class Recommender(Algorithm):
         asked = self._contexts(None, contexts) if lists else self._contexts(contexts, None)
         known = self._known(asked)
         if not known.all():
-            refuse(asked, ~known)
+            refuse(asked, ~known, folds_in=self.folds_in)
         ids = as_ids([id for some in candidates for id in some])
         stops = np.cumsum([len(some) for some in candidates])
         every = self.items.encode(ids)
@@ -295,7 +297,7 @@ class Recommender(Algorithm):
         checks.check_k(k)
         contexts = self._contexts(users, None)
         if (contexts.users < 0).any():
-            refuse(contexts, contexts.users < 0)
+            refuse(contexts, contexts.users < 0, folds_in=False)
         found, scores = self._similar_users(contexts, min(k, len(self.users)))
         return answers.lists(contexts.labels, self.users, found, scores, ("user", "similar"))
 
@@ -323,12 +325,13 @@ class Recommender(Algorithm):
         if len(contexts) != 1:
             raise PlanError(f"explain one context: {len(contexts):,} histories were given.")
         if not self._known(contexts).all():
-            refuse(contexts, np.array([True]))
+            refuse(contexts, np.array([True]), folds_in=self.folds_in)
         code = int(self._item_codes([item])[0])
         items, effects, baseline = self._explain(contexts, code)
         table = answers.contributions(contexts.events, items, effects, self.items)
         score = float(effects.sum() + baseline)
-        return Explanation(item, score, float(baseline), table if k is None else table.head(k))
+        shown = table if k is None else table.head(k)
+        return Explanation(item, score, float(baseline), self.baseline_is, shown)
 
     def rate(self, pairs: object, *, histories: HistoriesLike | object | None = None) -> pl.DataFrame:
         """Return the rating each user would give each item: user, item, rating, rows as given.

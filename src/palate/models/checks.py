@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
 import polars as pl
 
 from palate.catalogue import Catalogue
@@ -22,6 +23,13 @@ def likes(model: Algorithm, train: Interactions) -> Interactions:
         raise DataError(
             f"{model.name} learns from ratings, and train has no value column: name it, or take a model that "
             "learns from choices alone, such as sar or ease."
+        )
+    if model.reads_order and train.time is None:
+        warnings.warn(
+            f"{model.name} learns what follows what, and the data have no times: their order is taken for it. Name the "
+            "column of times, or take a model that needs no order, such as ease or sar.",
+            PalateWarning,
+            stacklevel=3,
         )
     positive = train.positive()
     if len(positive) == 0:
@@ -61,5 +69,5 @@ def check_catalogue(catalogue: Catalogue, items: Vocabulary) -> None:
 
 def check_k(k: int) -> None:
     """Raise PlanError for a list of no length."""
-    if k < 1:
-        raise PlanError(f"k = {k}: a list has at least 1 item.")
+    if not isinstance(k, int | np.integer) or k < 1:
+        raise PlanError(f"k = {k!r}: a list has at least 1 item, and a whole number of them.")

@@ -127,10 +127,18 @@ def _is_table(histories: object) -> bool:
     return not isinstance(histories, Interactions)
 
 
-def refuse(contexts: Contexts, without: NDArray[np.bool_]) -> None:
-    """Raise UnknownId for contexts a model knows nothing of, saying what can be done."""
+def refuse(contexts: Contexts, without: NDArray[np.bool_], *, folds_in: bool) -> None:
+    """Raise UnknownId for contexts a model knows nothing of, saying what can be done.
+
+    folds_in: whether the model goes by a history alone.
+    """
     ids = contexts.labels.filter(pl.Series(without))
+    do = (
+        "Give a history with an item of train, or ask"
+        if folds_in
+        else "This model knows users of train only: ask"
+    )
     raise UnknownId(
         f"nothing is known of {len(ids):,} of {len(contexts):,} asked for ({listing(ids)}): not in train, or no "
-        'known item in the history. Give a history, or ask for unknown = "popular" or "skip".'
+        f'known item in the history. {do} for unknown = "popular" or "skip".'
     )

@@ -64,6 +64,7 @@ class Markov(Counted):
 
     name: ClassVar[str] = "markov"
     verbs: ClassVar[frozenset[str]] = frozenset({"similar", "explain", "update", "forget"})
+    reads_order: ClassVar[bool] = True
     state_type: ClassVar[type] = MarkovState
 
     window: Annotated[int, Options((1, 3, 5, 10, 20))] = Field(10, ge=1, le=1_000)

@@ -65,6 +65,7 @@ class SessionKNN(Counted):
 
     name: ClassVar[str] = "session_knn"
     verbs: ClassVar[frozenset[str]] = frozenset({"similar", "explain", "update", "forget"})
+    reads_order: ClassVar[bool] = True
     state_type: ClassVar[type] = SessionKNNState
 
     neighbours: Annotated[int, Span(30, 1_000, log=True)] = Field(200, ge=1)

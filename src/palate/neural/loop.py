@@ -125,7 +125,12 @@ class _Run:
         course = self.course
         self._resume()
         total = course.epochs - self.epoch
-        with progress(f"Training {course.epochs} epochs", total=total, unit="epochs") as advance:
+        what = (
+            f"Training from epoch {self.epoch + 1} to {course.epochs}"
+            if self.epoch
+            else f"Training {course.epochs} epochs"
+        )
+        with progress(what, total=total, unit="epochs") as advance:
             while self.epoch < course.epochs and not self._patience_is_over():
                 begun, begun_cpu = time.perf_counter(), time.process_time()
                 numbers = self._one_epoch(advance)

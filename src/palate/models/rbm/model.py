@@ -110,6 +110,7 @@ class RBM(Recommender):
 
     name: ClassVar[str] = "rbm"
     verbs: ClassVar[frozenset[str]] = frozenset({"rate", "explain"})
+    baseline_is: ClassVar[str] = "that no item gives alone"
     state_type: ClassVar[type] = RBMState
 
     visible: Visible = "bernoulli"
@@ -288,7 +289,7 @@ class RBM(Recommender):
         contexts = self._contexts(users, histories)
         known = self._known(contexts)
         if not known.all():
-            refuse(contexts, ~known)
+            refuse(contexts, ~known, folds_in=self.folds_in)
         columns = np.unique(self._item_codes(items))
         rng = np.random.default_rng(seed)
         seen, rated = self._parts()

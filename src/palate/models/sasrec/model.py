@@ -63,6 +63,8 @@ class SASRec(Recommender):
 
     name: ClassVar[str] = "sasrec"
     verbs: ClassVar[frozenset[str]] = frozenset({"similar", "explain"})
+    baseline_is: ClassVar[str] = "that no item gives alone"
+    reads_order: ClassVar[bool] = True
     state_type: ClassVar[type] = SASRecState
 
     embedding_size: Annotated[int, Options((32, 64, 128))] = Field(64, ge=1)
