@@ -322,6 +322,33 @@ def test_evaluate_a_model_on_its_own_data_says_that_nothing_is_left(palate: Pala
     assert "nothing is left to find" in answer.err
 
 
+def test_models_are_listed(palate: Palate):
+    from palate.models import registry
+
+    listed = palate("models", "--json").json
+    assert [one["name"] for one in listed] == registry.names()
+    assert all(one["summary"].endswith(".") for one in listed)
+    assert all(f"\n{name} " in palate("models").out for name in registry.names())
+
+
+@pytest.mark.parametrize("name", ["sasrec", "popularity", "rbm", "ncf", "blend", "random"])
+def test_every_parameter_of_a_model_has_a_meaning(palate: Palate, name: str):
+    told = palate("models", name, "--json").json["parameters"]
+    assert all(len(one["meaning"]) > 2 for one in told)
+    page = palate("models", name).out
+    assert all(f"\n{one['parameter']} " in page for one in told)
+    if name == "sasrec":
+        values = {one["parameter"]: one["values"] for one in told}
+        assert values["loss"] == ["ce", "sampled_ce", "gbce", "bce"]
+        assert values["dropout"] == []
+
+
+def test_a_model_that_is_not_there_is_refused_with_the_nearest(palate: Palate):
+    answer = palate("models", "sasrc")
+    assert answer.code != 0
+    assert "sasrec" in answer.err
+
+
 def test_recipes_are_listed_and_printed_as_plans(palate: Palate):
     import tomllib
 

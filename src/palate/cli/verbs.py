@@ -13,6 +13,7 @@ VERBS: dict[str, str] = {
     "tune": "Find good parameters for a plan's models, on validation.",
     "compare": "Tune models alike, test them, and say which to take.",
     "recipes": "List the plans that ship with Palate, or print one.",
+    "models": "List the models, or the parameters of one.",
     "data": "List, get, describe and convert data sets.",
     "fit": "Fit one model and save it.",
     "recommend": "Recommend items from a saved model.",

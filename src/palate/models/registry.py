@@ -53,8 +53,8 @@ def lacks(name: str) -> str:
     return ""
 
 
-def get(name: str) -> type[Recommender]:
-    """Return the class of a model.
+def get(name: str, *, needed: bool = True) -> type[Recommender]:
+    """Return the class of a model; `needed`: what it needs must be installed.
 
     Raises PlanError for a name that is not known, with the nearest one, and MissingExtra where what it needs is not
     installed.
@@ -63,7 +63,8 @@ def get(name: str) -> type[Recommender]:
         raise PlanError(
             f"no model is called {name!r}.{did_you_mean(name, _HOMES)} The models are: {', '.join(_HOMES)}."
         )
-    need(name)
+    if needed:
+        need(name)
     module, _, attribute = _HOMES[name].partition(":")
     model: type[Recommender] = getattr(importlib.import_module(module), attribute)
     return model
