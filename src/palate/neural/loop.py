@@ -50,6 +50,10 @@ class Task(Protocol):
         """Return measures of validation rows, first the one that stops, higher is better; empty without such rows."""
 
 
+Schedule = Literal["constant", "cosine", "plateau"]
+_DROPS = 2  # times that the rate falls on a plateau
+
+
 @dataclass(frozen=True)
 class Course:
     """How to train."""
@@ -62,8 +66,9 @@ class Course:
     betas: tuple[float, float] = (0.9, 0.98)
     warmup: int = 0
     """steps in which the learning rate rises evenly from 0"""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """after the warm-up; cosine falls to a hundredth at the last epoch"""
+    schedule: Schedule = "constant"
+    """after the warm-up; cosine falls to a hundredth at the last epoch; plateau, where it would stop, goes back to the
+    best state and on at a third of the rate, twice"""
     clip: float = 0.0
     """the longest gradient; 0: any"""
     patience: int = 10
@@ -113,7 +118,7 @@ class _Run:
             fused=self.device.type in ("cpu", "cuda"),
         )
         self.rank, self.processes = _processes(device)
-        self.epoch, self.step, self.since_best = 0, 0, 0
+        self.epoch, self.step, self.since_best, self.drops = 0, 0, 0, 0
         self.best_value = -math.inf
         self.best: dict[str, Tensor] = {}
         self.earlier: dict[str, Tensor] = {}
@@ -146,6 +151,7 @@ class _Run:
                 spent = {"seconds": self.seconds, "cpu_seconds": self.cpu_seconds}
                 self.told.append({"epoch": self.epoch, **numbers, **measured, **spent})
                 self.note(**self.told[-1])
+                self._drop()
                 self._keep()
         self._load(self.best)
 
@@ -201,8 +207,8 @@ class _Run:
         course = self.course
         if self.step < course.warmup:
             return (self.step + 1) / course.warmup
-        if course.schedule == "constant":
-            return 1.0
+        if course.schedule != "cosine":
+            return float(3**-self.drops)
         done = (self.step - course.warmup) / max(course.epochs * steps - course.warmup, 1)
         return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
@@ -218,6 +224,12 @@ class _Run:
 
     def _patience_is_over(self) -> bool:
         return self.since_best >= self.course.patience
+
+    def _drop(self) -> None:
+        """On a plateau, go back to the best state, and on in smaller steps."""
+        if self.course.schedule == "plateau" and self._patience_is_over() and self.drops < _DROPS:
+            self.drops, self.since_best = self.drops + 1, 0
+            self._load(self.best)
 
     def _best_words(self) -> str:
         return f", best {self.best_value:.4f}" if math.isfinite(self.best_value) else ""
@@ -316,7 +328,7 @@ class _Run:
         return dict(zip(measured, values.tolist(), strict=True))
 
 
-_NUMBERS = ("epoch", "step", "since_best", "best_value", "seconds", "cpu_seconds", "told")
+_NUMBERS = ("epoch", "step", "since_best", "drops", "best_value", "seconds", "cpu_seconds", "told")
 
 
 def _processes(device: torch.device) -> tuple[int, int]:

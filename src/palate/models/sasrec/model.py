@@ -107,8 +107,8 @@ class SASRec(Recommender):
     """decoupled"""
     warmup: int = Field(0, ge=0)
     """steps in which the learning rate rises from 0"""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """of the learning rate, over all `epochs`"""
+    schedule: Literal["constant", "cosine", "plateau"] = "constant"
+    """of the learning rate: cosine, over all `epochs`; plateau, to a third, twice, when `patience` is over"""
     clip: float = Field(0.0, ge=0, allow_inf_nan=False)
     """the longest gradient; 0: any"""
     seed: int = Field(42, ge=0)
