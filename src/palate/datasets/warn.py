@@ -20,7 +20,10 @@ def warnings_about(facts: Description) -> Iterator[str]:
             " read the intervals."
         )
     if facts.times is None:
-        yield "No times: no split by time and no decay; any other split trains on users' futures."
+        yield (
+            "No times: no split by time and no decay, and models of what comes next take the rows' order for it; any"
+            " other split trains on users' futures."
+        )
     else:
         yield from _of_times(facts.times, facts)
     if facts.values is not None:
@@ -29,7 +32,7 @@ def warnings_about(facts: Description) -> Iterator[str]:
     if facts.repeated_share >= 0.05:
         yield (
             f"{facts.repeated_share:.0%} of the rows repeat a pair: exclude_seen takes repetitions out of the"
-            " truth; say what one means with repeats (keep, first, last, sum)."
+            " truth. Does a repetition say more than once? Set repeats: keep, sum, first or last."
         )
     if facts.negative:
         yield (
