@@ -24,9 +24,23 @@ from simple import PROTOCOLS
 
 import common
 
-SPARSE = {"dropout": 0.4, "batch": 768, "window": 50, "epochs": 60, "patience": 8}
+SPARSE = {
+    "dropout": 0.4,
+    "batch": 768,
+    "window": 50,
+    "learning_rate": 0.002,
+    "schedule": "cosine",
+    "epochs": 20,
+    "patience": 20,
+}
 SETTINGS: dict[str, dict[str, Any]] = {
-    "movielens-1m-sasrec": {"heads": 2, "dropout": 0.2, "batch": 4_096, "epochs": 150, "patience": 12},
+    "movielens-1m-sasrec": {
+        "heads": 2,
+        "learning_rate": 0.003,
+        "schedule": "cosine",
+        "epochs": 50,
+        "patience": 25,
+    },
     "amazon-beauty": SPARSE,
     "amazon-sports-and-outdoors": SPARSE,
     "amazon-video-games": SPARSE,
