@@ -24,8 +24,9 @@ from simple import PROTOCOLS
 
 import common
 
-SPARSE = {
-    "dropout": 0.4,
+WIDE = {
+    "embedding_size": 128,
+    "dropout": 0.5,
     "batch": 768,
     "window": 50,
     "learning_rate": 0.002,
@@ -41,10 +42,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "epochs": 50,
         "patience": 25,
     },
-    "amazon-beauty": SPARSE,
-    "amazon-sports-and-outdoors": SPARSE,
-    "amazon-video-games": SPARSE,
-    "amazon-video-games-sasrec": SPARSE,
+    "amazon-beauty": {"dropout": 0.4, "batch": 768, "window": 50, "epochs": 60, "patience": 8},
+    "amazon-sports-and-outdoors": WIDE,
+    "amazon-video-games": WIDE,
+    "amazon-video-games-sasrec": WIDE,
 }
 SEEDS = (1, 2, 3)
 NAME = "sasrec-accuracy"

@@ -138,9 +138,10 @@ class IALS(Recommender):
         return users[:, :factors]
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
-        items = of_columns(self.fitted.state.items, columns).astype(np.float64)
-        scores: NDArray[np.float64] = self._users(contexts.events) @ items.T
-        return scores
+        # In the precision of the items: the product is half of what lists cost.
+        return (
+            self._users(contexts.events).astype(np.float32) @ of_columns(self.fitted.state.items, columns).T
+        )
 
     def _similar(self, items: Codes, k: int) -> tuple[Codes, Floats]:
         return nearest_by_cosine(self.fitted.state.items.astype(np.float64), items, k)
