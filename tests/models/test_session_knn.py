@@ -11,6 +11,7 @@ from palate import split
 from palate.datasets.simulate import markov_world
 from palate.evaluation import evaluate
 from palate.interactions import Interactions
+from palate.kernels.sessions import last_places, neighbours
 from palate.models.session_knn import SessionKNN
 from tests.worlds import tables, world
 
@@ -111,3 +112,15 @@ def test_it_finds_most_of_a_planted_chain() -> None:
     model = SessionKNN(backward=0.0, window=1, last=1, neighbours=1_000).fit(parts.train)
     found = evaluate(model, parts, metrics="hit", k=3, bootstrap=0).estimate("hit@3").mean
     assert found > 0.95 * planted.hit(3)
+
+
+def test_a_likeness_too_small_for_a_number_meets_nobody_twice() -> None:
+    # 0.3 ** 620 is 0 in float64: every user has all items, and the oldest of them weigh nothing.
+    n = 700
+    indptr, item = np.arange(3) * n, np.tile(np.arange(n, dtype=np.int32), 2)
+    weight = 0.3 ** np.arange(n)[::-1].astype(np.float64)
+    weight[-1:] = 0.0  # so is the latest
+    rows, user, last = last_places(indptr, item, n)
+    near, anchor = neighbours(np.arange(n, dtype=np.int32), weight, rows, user, last, np.ones(2), 2)
+    assert near.tolist() == [0, 1]
+    assert anchor.tolist() == [n - 1, 2 * n - 1]
