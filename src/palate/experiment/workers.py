@@ -108,6 +108,7 @@ def cores() -> int:
 def _start(gift: Path) -> None:
     global _bench  # noqa: PLW0603 - what a worker is told once
     os.environ[_PROGRESS] = "0"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _bench = ForkingPickler.loads(gift.read_bytes())  # as multiprocessing itself would, from our own parent
 
@@ -127,14 +128,30 @@ def _measure(task: Task) -> Outcome:
 @contextmanager
 def _children(*, threads: int) -> Iterator[None]:
     """Let processes that are started here have so many threads each, and leave Ctrl-C to their parent."""
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
+    with _ctrl_c_later(), _changed({name: os.environ.get(name) or str(threads) for name in _THREADS}):
+        yield
+
+
+@contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """Hear a Ctrl-C when the block is over, in it neither here nor, on POSIX, in processes that it starts."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Ctrl-C is the main thread's
+        return
+    came: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    masks = hasattr(signal, "pthread_sigmask")
+    before = (
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else set()
+    )  # children inherit it
     try:
-        with _changed({name: os.environ.get(name) or str(threads) for name in _THREADS}):
-            yield
+        yield
     finally:
-        if main:
-            signal.signal(signal.SIGINT, handler)
+        if masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager
