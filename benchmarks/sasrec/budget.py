@@ -9,8 +9,9 @@ items of train without those seen, and every user counts. The peers' states are 
 moments between two, and judged after training, off the clock, through their own `recommend` or `predict`;
 Palate judges after every epoch, on the clock. Of each library the best until then counts. Size, blocks, window and
 dropout are the same for all three. Each peer has two losses to choose from, over the whole catalogue and over drawn
-items; Palate has one.
-Writes sasrec-budget-SET.json and the chart sasrec-budget-SET.svg.
+items; Palate has one, and stops when its plateaus are over.
+Writes sasrec-budget-SET.json and the chart sasrec-budget-SET.svg after each training; a training that stands there (of
+the same settings and minutes) is not done again, so what was stopped goes on.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ THREADS = 2
 MINUTES = "1,2,5,10,20"
 # Chosen on validation.
 OURS: dict[str, list[dict[str, Any]]] = {
-    "ml-1m": [{"loss": "ce"}],
-    "beauty": [{"loss": "ce", "batch": 768}],  # 110 histories or so, of the peers' 128
+    "ml-1m": [{"loss": "ce", "learning_rate": 0.003, "schedule": "plateau", "patience": 6}],
+    # 110 histories or so, of the peers' 128
+    "beauty": [{"loss": "ce", "batch": 768, "learning_rate": 0.002, "schedule": "plateau", "patience": 6}],
 }
 THEIRS: dict[str, list[dict[str, Any]]] = {
     "rectools": [{"loss": "softmax"}, {"loss": "sampled_softmax", "negatives": 256}],
@@ -75,7 +77,7 @@ def measure(file: Path, told: dict[str, Any], seconds: float) -> dict[str, Any]:
     palate.models.create("sasrec", **told, epochs=1).fit(tiny, valid=tiny)
     began = time.perf_counter(), time.process_time()
     with contextlib.suppress(Enough):
-        Timed(**told, epochs=10_000, patience=10_000, validation_users=len(valid)).fit(train, valid=valid)
+        Timed(**told, epochs=10_000, validation_users=len(valid)).fit(train, valid=valid)
     return {"library": f"palate {palate.__version__}", "peak_mb": common.process_peak(), "curve": curve}
 
 
@@ -108,47 +110,52 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             file = Path(scratch) / f"{name}.npz"
             counts = sequences.write(options.data, name, file, options.users)
-            runs = [
-                run
-                for library in options.only.split(",")
-                for run in runs_of(library, name, file, minutes, options)
-            ]
-        curves = {
-            library: [run["curve"] for run in runs if run["name"] == library]
-            for library in options.only.split(",")
-        }
-        best = {
-            library: {f"{one:g} min": round(best_by(mine, one), 4) for one in minutes}
-            for library, mine in curves.items()
-        }
-        print(json.dumps({name: best}, indent=1))
-        told = {"set": name, "counts": counts, "threads": THREADS, "best_valid_ndcg@10": best, "runs": runs}
-        out = common.write(f"sasrec-budget-{name}", told, options.out)
-        out.with_suffix(".svg").write_text(draw(name, curves, minutes))
+            for library in options.only.split(","):
+                for told in OURS[name] if library == "palate" else THEIRS[library]:
+                    asked = {"name": library, "settings": told, "minutes": minutes, "counts": counts}
+                    runs = kept(name, options.out)
+                    if any(asked.items() <= run.items() for run in runs):
+                        continue
+                    common.say(
+                        f"{name}: {library} {told}, {minutes[-1]:g} minutes; load {os.getloadavg()[0]:.1f}"
+                    )
+                    runs.append(asked | train(library, name, told, file, minutes, options))
+                    write(name, runs, minutes, options.out)
 
 
-def runs_of(library: str, name: str, file: Path, minutes: list[float], options: Any) -> list[dict[str, Any]]:
-    """One training of a library for each of its settings."""
+def kept(name: str, folder: Path) -> list[dict[str, Any]]:
+    """Trainings of the result file."""
+    file = folder / f"sasrec-budget-{name}.json"
+    return json.loads(file.read_text())["runs"] if file.exists() else []
+
+
+def train(
+    library: str, name: str, told: dict[str, Any], file: Path, minutes: list[float], options: Any
+) -> dict[str, Any]:
+    """One training of a library."""
     shape = sequences.SHAPES[name]
-    found = []
-    for told in OURS[name] if library == "palate" else THEIRS[library]:
-        common.say(f"{name}: {library} {told}, {minutes[-1]:g} minutes; load {os.getloadavg()[0]:.1f}")
-        if library == "palate":
-            ours = {
-                "embedding_size": shape["size"],
-                "window": shape["window"],
-                "dropout": shape["dropout"],
-            } | told
-            run = common.worker(__file__, file, json.dumps(ours), 60 * minutes[-1], threads=THREADS)
-        else:
-            theirs = (
-                shape | {"negatives": 1, "batch": 128, "threads": THREADS, "marks": marks(minutes)} | told
-            )
-            run = common.peer(
-                options.peers, library, PEERS[library], file, json.dumps(theirs), threads=THREADS
-            )
-        found.append({"name": library, "settings": told} | run)
-    return found
+    if library == "palate":
+        sizes = {"embedding_size": shape["size"], "window": shape["window"], "dropout": shape["dropout"]}
+        return common.worker(__file__, file, json.dumps(sizes | told), 60 * minutes[-1], threads=THREADS)
+    asked = shape | {"negatives": 1, "batch": 128, "threads": THREADS, "marks": marks(minutes)} | told
+    return common.peer(options.peers, library, PEERS[library], file, json.dumps(asked), threads=THREADS)
+
+
+def write(name: str, runs: list[dict[str, Any]], minutes: list[float], out: Path) -> None:
+    """The table and the chart of the trainings so far."""
+    curves = {
+        library: [run["curve"] for run in runs if run["name"] == library]
+        for library in NAMES
+        if any(run["name"] == library for run in runs)
+    }
+    best = {
+        library: {f"{one:g} min": round(best_by(mine, one), 4) for one in minutes}
+        for library, mine in curves.items()
+    }
+    print(json.dumps({name: best}, indent=1))
+    told = {"set": name, "threads": THREADS, "best_valid_ndcg@10": best, "runs": runs}
+    file = common.write(f"sasrec-budget-{name}", told, out)
+    file.with_suffix(".svg").write_text(draw(name, curves, minutes))
 
 
 def draw(name: str, curves: dict[str, list[Curve]], minutes: list[float]) -> str:
