@@ -1,16 +1,19 @@
-"""The planted Markov world: what is planted is there, and the oracle's figures are those of its lists."""
+"""Planted worlds: what is planted is there, and the oracle's figures are those of its lists."""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 
 from palate import split
-from palate.datasets.simulate import MarkovWorld, markov_world
+from palate.datasets.simulate import MarkovWorld, markov_world, news_world
 from palate.errors import DataError
 from palate.evaluation import evaluate
+from palate.kernels import impressions
 from palate.models.registry import create
+from palate.news import Impressions
 
 
 def oracle_hits(world: MarkovWorld, k: int) -> np.ndarray:
@@ -93,3 +96,67 @@ def test_a_history_that_the_world_does_not_know_is_refused() -> None:
         world.best([3], 2)
     with pytest.raises(DataError, match="nobody goes"):
         world.best([int(world.ring[0]), int(world.ring[100])], 2)
+
+
+# --- news ---------------------------------------------------------------------------------------------------
+
+
+def auc(shown: Impressions, scores: NDArray[np.float64]) -> float:
+    return float(np.nanmean(impressions.measure(shown.indptr, shown.labels, scores, np.array([5]))[0]))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_law_of_clicks_bounds_what_can_be_reached(seed: int):
+    world = news_world(seed=seed)
+    valid = world.dataset.valid
+    assert valid is not None
+    assert auc(valid, world.scores(valid)) == pytest.approx(0.93, abs=0.01)
+    assert auc(valid, world.scores(valid, personal=False)) == pytest.approx(0.885, abs=0.01)
+    assert (valid.clicks_of == 1).all()
+    equal = news_world(seed=seed, weight=0.5)
+    shown = equal.dataset.train
+    assert (equal.scores(shown) == equal.scores(shown, personal=False)).all()
+
+
+def test_titles_say_the_topics_and_histories_the_likes():
+    world = news_world(users=300, seed=3)
+    for row in range(20):
+        title = world.dataset.articles.table["title"][row].split()
+        named = {word.rstrip("0123456789") for word in title}
+        topics = (
+            ("sport", "money", "health", "travel", "music", "science"),
+            ("north", "south", "east", "west", "coast", "hills"),
+        )
+        assert named == {topics[facet][world.topic[row, facet]] for facet in range(2)} | {"common"}
+    train = world.dataset.train
+    read = train.articles.ids.str.slice(1).cast(pl.Int64).to_numpy()[train.histories.item]
+    users = np.repeat(np.arange(300), 8)
+    share = (world.topic[read] == world.likes[users]).mean(axis=0)
+    # Drawn with equal weights: neither facet is likelier, and both far likelier than one in six.
+    assert share[0] == pytest.approx(share[1], abs=0.05)
+    assert (share > 0.5).all()
+
+
+def test_a_world_like_mind_has_its_spread():
+    world = news_world(
+        like_mind=True, users=4_000, articles=4_000, impressions=3, history=32, shown=24, popularity=1
+    )
+    train, valid = world.dataset.train, world.dataset.valid
+    assert valid is not None
+    # measured on MIND's sample: median 24, 95th percentile 120; 4 % clicked; 72.5 % with one click; 2.1 % new
+    assert np.median(train.sizes) == pytest.approx(24, abs=2)
+    assert np.percentile(train.sizes, 95) == pytest.approx(120, rel=0.1)
+    assert train.n_clicks / train.n_candidates == pytest.approx(0.04, abs=0.005)
+    assert (train.clicks_of == 1).mean() == pytest.approx(0.7, abs=0.05)
+    assert (valid.histories.lengths[valid.history_of] == 0).mean() == pytest.approx(0.02, abs=0.01)
+    distinct = np.unique(train.row_of.astype(np.int64) * 4_000 + train.candidate)
+    assert len(distinct) == train.n_candidates
+
+
+def test_a_seed_is_a_news_world():
+    one, same, other = (news_world(users=50, articles=200, seed=seed) for seed in (5, 5, 6))
+    assert one.dataset.fingerprint == same.dataset.fingerprint != other.dataset.fingerprint
+    with pytest.raises(DataError, match="weight"):
+        news_world(weight=0.1)
+    with pytest.raises(DataError, match="4 x shown"):
+        news_world(articles=50)

@@ -1,8 +1,8 @@
-"""Worlds whose truth is known: made-up data in which the best possible figures are exact numbers.
+"""People who walk around a ring of items.
 
-`markov_world` walks people around a ring of items. From item i they go on to i + jump, and each jump has a known
-probability; the items' places on the ring are shuffled, so that ids tell nothing, and nobody walks so far as to meet an
-item twice. Every item is chosen equally often: popularity knows nothing, and the order knows all that can be known.
+From item i they go on to i + jump, and each jump has a known probability; the items' places on the ring are shuffled,
+so that ids tell nothing, and nobody walks so far as to meet an item twice. Every item is chosen equally often:
+popularity knows nothing, and the order knows all that can be known.
 
     world = markov_world(seed=1)
     split = palate.split.last_out(world.interactions, valid=True)

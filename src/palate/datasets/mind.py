@@ -1,0 +1,332 @@
+"""MIND, Microsoft's news data set: folders or zips of `news.tsv` and `behaviors.tsv`.
+
+Wu and others, "MIND: A large-scale dataset for news recommendation", ACL 2020. Tab-separated, without header:
+
+    news.tsv        id, category, subcategory, title, abstract, url, entities of the title, of the abstract (JSON)
+    behaviors.tsv   number, user, time (11/12/2019 2:14:46 PM), history (N1 N2, oldest first), candidates (N3-1 N4-0)
+
+A set is the parts train, dev and, in large, an unlabelled test; each part has both files.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from palate.catalogue import Catalogue
+from palate.columns import BadRows
+from palate.datasets.fetch import data_folders
+from palate.datasets.newsdata import NewsDataset
+from palate.errors import DataError, FetchError, listing
+from palate.news import Impressions
+from palate.vocabulary import Vocabulary
+
+LICENCE = "Microsoft Research licence: non-commercial research, no redistribution (terms at https://msnews.github.io)"
+NAMES = ("mind-demo", "mind-small", "mind-large")
+NEWS = ("item", "category", "subcategory", "title", "abstract", "url", "title_entities", "abstract_entities")
+BEHAVIORS = ("number", "user", "time", "history", "candidates")
+_TIME = "%m/%d/%Y %I:%M:%S %p"
+Part = Literal["train", "valid", "test"]
+_PARTS: dict[Part, tuple[str, ...]] = {"train": ("train",), "valid": ("dev", "valid"), "test": ("test",)}
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The two files of a part, in a folder or a zip."""
+
+    place: Path
+    news: str
+    behaviors: str
+
+    def open(self, name: str) -> bytes:
+        if self.place.is_dir():
+            return (self.place / name).read_bytes()
+        with zipfile.ZipFile(self.place) as archive:
+            return archive.read(name)
+
+    def source(self, name: str) -> str:
+        return f"{self.place.name}/{name}"
+
+
+def load(place: Path, *, name: str | None = None, bad_rows: BadRows = "raise") -> NewsDataset:
+    """Read a part (a folder or zip with both files), or a set: a folder that holds its parts.
+
+    Args:
+        place: folder or zip. name: of the set; None: that of the place.
+        bad_rows: `raise` for rows that do not read, with their line numbers, or `drop` and count them.
+
+    Raises:
+        DataError: nothing there that is MIND, or files that do not read.
+
+    """
+    parts = _parts(place)
+    notes: list[str] = []
+    tables = [_news(files, bad_rows, notes) for files in parts.values()]
+    articles = _merged(tables, notes)
+    found = {part: _behaviors(files, bad_rows, notes) for part, files in parts.items()}
+    lacking = {
+        part: int((one.codes_in(Vocabulary(articles.table["item"])) < 0).sum()) for part, one in found.items()
+    }
+    for part, count in lacking.items():
+        if count:
+            notes.append(
+                f"{part}: {count:,} of {len(found[part].articles):,} articles are not in news.tsv; they have no text."
+            )
+    if "train" not in found:
+        raise DataError(f"{place}: there is no part to learn from, only {', '.join(found)}.")
+    return NewsDataset(
+        name or place.name,
+        articles,
+        found["train"],
+        found.get("valid"),
+        found.get("test"),
+        licence=LICENCE,
+        source=str(place),
+        notes=tuple(notes),
+    )
+
+
+def find(name: str) -> Path | None:
+    """Return the folder of a named set on this machine, or None."""
+    size = name.removeprefix("mind-")
+    for folder in data_folders():
+        for called in (name, f"MIND{size}", f"MIND{size}_train", f"MIND{size}_train.zip"):
+            if (folder / called).exists():
+                return folder if called.startswith(f"MIND{size}_") else folder / called
+    return None
+
+
+def load_named(name: str) -> NewsDataset:
+    """Read a named set. Raises FetchError, which says where to get it and where to put it."""
+    place, size = find(name), name.removeprefix("mind-")
+    if place is not None:
+        return load(place, name=name)
+    raise FetchError(
+        f"{name} is not on this machine, and its publisher's links have been dead since July 2024. Get "
+        f"MIND{size}_train.zip and MIND{size}_dev.zip (https://msnews.github.io names who hands them out) and put "
+        f"them, or what they unpack to, into {data_folders()[0]}. Licence: {LICENCE}."
+    )
+
+
+# --- which files ----------------------------------------------------------------------------------------------
+
+
+def is_mind(place: Path) -> bool:
+    """Return whether a folder or zip holds `behaviors.tsv`, itself or in its parts."""
+    return bool(_found(place))
+
+
+def _parts(place: Path) -> dict[Part, _Files]:
+    if not place.exists():
+        raise DataError(f"There is no folder or zip {place}.")
+    found = _found(place)
+    if not found:
+        raise DataError(
+            f"{place}: no news.tsv and behaviors.tsv together, here or one folder below. Give a folder or zip of MIND, "
+            "or two tables of your own: palate.Impressions.from_table and palate.Catalogue.from_table."
+        )
+    return found
+
+
+def _found(place: Path) -> dict[Part, _Files]:
+    """Return the parts in a place; one that names no part trains."""
+    alone = _files(place)
+    if alone is not None:
+        return {_part_of(place.name) or "train": alone}
+    if not place.is_dir():
+        return {}
+    found: dict[Part, _Files] = {}
+    for below in sorted(place.iterdir()):
+        part = _part_of(below.name)
+        if part is not None and part not in found and (files := _files(below)) is not None:
+            found[part] = files
+    return found
+
+
+def _part_of(name: str) -> Part | None:
+    lower = name.lower()
+    return next((part for part, words in _PARTS.items() if any(word in lower for word in words)), None)
+
+
+def _files(place: Path) -> _Files | None:
+    names = list(_members(place))
+    pairs = {
+        end: next((name for name in names if Path(name).name == end), None)
+        for end in ("news.tsv", "behaviors.tsv")
+    }
+    news, behaviors = pairs["news.tsv"], pairs["behaviors.tsv"]
+    return None if news is None or behaviors is None else _Files(place, news, behaviors)
+
+
+def _members(place: Path) -> Iterator[str]:
+    if place.is_dir():
+        yield from (one.name for one in place.iterdir() if one.is_file())
+    elif place.suffix == ".zip" and zipfile.is_zipfile(place):
+        with zipfile.ZipFile(place) as archive:
+            yield from archive.namelist()
+
+
+# --- rows -----------------------------------------------------------------------------------------------------
+
+
+def _rows(
+    raw: bytes, columns: tuple[str, ...], source: str, bad_rows: BadRows, notes: list[str]
+) -> pl.DataFrame:
+    """Return rows of text with their line numbers; those of another number of columns are refused or dropped."""
+    try:
+        lines = pl.read_csv(
+            io.BytesIO(raw), separator="\x01", has_header=False, new_columns=["line"], quote_char=None,
+            schema_overrides={"column_1": pl.String},
+        )  # fmt: skip
+    except pl.exceptions.NoDataError:
+        raise DataError(f"{source} is empty.") from None
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"{source} does not read as text ({str(error).splitlines()[0]}): it must be UTF-8."
+        ) from None
+    lines = lines.with_row_index("row", offset=1).with_columns(pl.col("line").str.strip_chars_end("\r"))
+    lines = lines.filter(pl.col("line").fill_null("") != "")
+    tabs = lines["line"].str.count_matches("\t", literal=True) + 1
+    good = _kept(
+        tabs == len(columns), lines["row"], f"have not {len(columns)} columns", source, bad_rows, notes
+    )
+    lines = lines.filter(good)
+    parts = pl.col("line").str.split_exact("\t", len(columns) - 1).struct.rename_fields(list(columns))
+    return lines.select("row", parts.alias("cells")).unnest("cells")
+
+
+def _kept(
+    good: pl.Series, rows: pl.Series, what: str, source: str, bad_rows: BadRows, notes: list[str]
+) -> pl.Series:
+    """Return which rows stay: all, or those that are good, with a note. Raises DataError for the first bad ones."""
+    bad = rows.filter(~good)
+    if len(bad):
+        where = f"{len(bad):,} of {len(rows):,} lines {what}: line {listing(bad.head(5))}"
+        if bad_rows == "raise":
+            raise DataError(f'{source}: {where}. Mend them, or leave them out with bad_rows = "drop".')
+        notes.append(f"{source}: {where}; left out.")
+    return good
+
+
+def _news(files: _Files, bad_rows: BadRows, notes: list[str]) -> pl.DataFrame:
+    source = files.source(files.news)
+    table = _rows(files.open(files.news), NEWS, source, bad_rows, notes)
+    table = table.filter(_kept(table["item"] != "", table["row"], "have no id", source, bad_rows, notes))
+    return table.drop("row")
+
+
+def _merged(tables: list[pl.DataFrame], notes: list[str]) -> Catalogue:
+    """Return the articles of all parts, sorted by id; of an id that stands twice the first row."""
+    table = pl.concat(tables)
+    distinct = table.unique("item", keep="first", maintain_order=True)
+    differing = len(table.unique(["item", "title", "abstract"])) - len(distinct)
+    if differing > 0:
+        notes.append(
+            f"{differing:,} rows of news.tsv tell another title or abstract of an id; the first one counts."
+        )
+    torn = 0
+    entities = {}
+    for column in ("title_entities", "abstract_entities"):
+        lists, bad = _entities(distinct[column])
+        entities[column], torn = lists, torn + bad
+    if torn:
+        notes.append(f"{torn:,} lists of entities do not read as JSON; they are taken as empty.")
+    empty = int((distinct["title"] == "").sum())
+    if empty:
+        notes.append(f"{empty:,} articles have no title.")
+    return Catalogue.from_table(
+        distinct.with_columns(**entities).sort("item"),
+        name="title",
+        text=("title", "abstract"),
+        source="news.tsv",
+    )
+
+
+def _entities(told: pl.Series) -> tuple[pl.Series, int]:
+    """Return the Wikidata ids in lists of JSON objects, and how many lists do not read."""
+    distinct = told.unique()
+    lists: list[list[str]] = []
+    torn = 0
+    for text in distinct:
+        try:
+            found = [str(one["WikidataId"]) for one in json.loads(text or "[]")]
+        except (ValueError, TypeError, KeyError):
+            found, torn = [], torn + int((told == text).sum())
+        lists.append(found)
+    look_up = pl.DataFrame({"told": distinct, "ids": pl.Series(lists, dtype=pl.List(pl.String))})
+    return pl.DataFrame({"told": told}).join(look_up, on="told", how="left", maintain_order="left")[
+        "ids"
+    ], torn
+
+
+def _behaviors(files: _Files, bad_rows: BadRows, notes: list[str]) -> Impressions:
+    source = files.source(files.behaviors)
+    table = _rows(files.open(files.behaviors), BEHAVIORS, source, bad_rows, notes)
+    time = table["time"].str.to_datetime(_TIME, strict=False, time_unit="us")
+    shown = table["candidates"].str.strip_chars().str.split(" ")
+    good = _kept(table["user"] != "", table["row"], "have no user", source, bad_rows, notes)
+    good &= _kept(
+        time.is_not_null(), table["row"], "have no time as 11/12/2019 2:14:46 PM", source, bad_rows, notes
+    )
+    good &= _kept(
+        table["candidates"].str.strip_chars() != "", table["row"], "show nothing", source, bad_rows, notes
+    )
+    marked = table.select(
+        n=pl.lit(shown).list.len(),
+        marks=pl.col("candidates").str.count_matches(r"-[01](?: |$)"),
+    )
+    unlabelled = int((marked["marks"] == 0).sum()) == len(table)
+    if not unlabelled:
+        good &= _kept(
+            marked["n"] == marked["marks"],
+            table["row"],
+            "have a candidate without -1 or -0",
+            source,
+            bad_rows,
+            notes,
+        )
+    table, shown, time = table.filter(good), shown.filter(good), time.filter(good)
+    if not len(table):
+        raise DataError(f"{source}: no impression is left.")
+    clicked: NDArray[np.bool_] | None = None
+    if not unlabelled:
+        flat = shown.list.explode()
+        clicked = flat.str.ends_with("-1").to_numpy()
+        shown = shown.list.eval(pl.element().str.slice(0, pl.element().str.len_chars() - 2))
+    past, history_of = Vocabulary.factorise(table["history"].fill_null("").str.strip_chars())
+    history = past.ids.str.extract_all(r"\S+")
+    found = Impressions.of_lists(
+        table["user"], history, shown, clicked, time.dt.epoch("s").to_numpy(), history_of=history_of
+    )
+    notes.extend(f"{source}: {note}" for note in oddities(found))
+    return found
+
+
+def oddities(shown: Impressions) -> list[str]:
+    """Return what is odd in impressions, in words: counted, and what is made of it."""
+    found = []
+    each = shown.row_of.astype(np.int64) * len(shown.articles) + shown.candidate
+    twice = len(each) - len(np.unique(each))
+    if twice:
+        found.append(
+            f"{twice:,} candidates stand twice in an impression; each stays, as in the official figures."
+        )
+    if shown.clicked is not None:
+        none, only = int((shown.clicks_of == 0).sum()), int((shown.clicks_of == shown.sizes).sum())
+        if none:
+            found.append(f"{none:,} impressions have no click: not measured, not learned from.")
+        if only:
+            found.append(f"{only:,} impressions have only clicks: not measured, not learned from.")
+    cold = int((shown.histories.lengths[shown.history_of] == 0).sum())
+    if cold:
+        found.append(f"{cold:,} of {len(shown):,} impressions are of readers without a history.")
+    return found

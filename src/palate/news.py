@@ -1,0 +1,343 @@
+"""What readers were shown and what they clicked: impressions, as columns.
+
+An impression is one moment of one reader: the articles read before (`history`), the articles shown (`candidates`), and
+which of them were clicked. Articles are a `Catalogue`, one row each; here they are codes into `articles`, the sorted
+ids that occur. A history stands once however often it was shown with (`history_of` says whose it is): readers come
+back. 4 bytes an event of a history, 5 a candidate, 24 an impression, and the ids once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from palate.columns import ColumnReader, TimeUnit
+from palate.errors import DataError, listing
+from palate.interactions import Histories, Interactions
+from palate.tables import require_column, to_frame
+from palate.vocabulary import Codes, Vocabulary, as_ids
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Impressions:
+    """Who was shown what, when, after having read what; rows in the order of the file.
+
+    >>> from palate import Impressions
+    >>> shown = Impressions.from_table(
+    ...     {"user": ["ann"], "history": [["n1", "n2"]], "candidates": [["n3", "n4"]], "clicked": [[True, False]]}
+    ... )
+    >>> len(shown), shown.n_candidates, shown.n_clicks
+    (1, 2, 1)
+    """
+
+    users: Vocabulary
+    """exactly the readers that occur"""
+    articles: Vocabulary
+    """exactly the articles that occur, in histories or among candidates"""
+    user: Codes
+    """(impressions) codes into `users`"""
+    time: NDArray[np.int64] | None
+    """(impressions) seconds since 1970 UTC, or None"""
+    histories: Histories
+    """distinct ones, oldest click first"""
+    history_of: Codes
+    """(impressions) which of `histories`"""
+    indptr: NDArray[np.int64]
+    """(impressions + 1) into the candidates"""
+    candidate: Codes
+    """(candidates) codes into `articles`, in the order shown"""
+    clicked: NDArray[np.bool_] | None
+    """(candidates), or None where the file does not tell"""
+    notes: tuple[str, ...] = ()
+    """what was odd in the source, and what was made of it"""
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def __repr__(self) -> str:
+        clicks = "no labels" if self.clicked is None else f"{self.n_clicks:,} clicks"
+        return (
+            f"Impressions({len(self):,} of {len(self.users):,} users, {self.n_candidates:,} candidates, {clicks}, "
+            f"{len(self.articles):,} articles)"
+        )
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Candidates of each impression, (impressions)."""
+        return np.diff(self.indptr)
+
+    @property
+    def n_candidates(self) -> int:
+        """Candidates of all impressions together."""
+        return len(self.candidate)
+
+    @property
+    def n_clicks(self) -> int:
+        """Clicks of all impressions together. Raises DataError without labels."""
+        return int(self.labels.sum())
+
+    @property
+    def labels(self) -> NDArray[np.bool_]:
+        """Which candidates were clicked, (candidates). Raises DataError where the file does not tell."""
+        if self.clicked is None:
+            raise DataError(
+                "these impressions have no labels (which candidate was clicked), as the test part of MIND: they can be "
+                "scored and written as a submission, not measured or learned from."
+            )
+        return self.clicked
+
+    @cached_property
+    def row_of(self) -> Codes:
+        """The impression of each candidate, (candidates)."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), self.sizes)
+
+    @cached_property
+    def clicks_of(self) -> NDArray[np.int64]:
+        """Clicks of each impression, (impressions)."""
+        total = np.concatenate([[0], np.cumsum(self.labels)])
+        clicks: NDArray[np.int64] = total[self.indptr[1:]] - total[self.indptr[:-1]]
+        return clicks
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the content, in order."""
+        state = hashlib.sha256(f"{self.users.digest} {self.articles.digest}".encode())
+        time = np.empty(0, np.int64) if self.time is None else self.time
+        clicked = np.empty(0, np.bool_) if self.clicked is None else self.clicked
+        whole = self.histories.select(self.history_of)
+        for array in (self.user, time, whole.indptr, whole.item, self.indptr, self.candidate, clicked):
+            state.update(str(len(array)).encode())
+            state.update(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes())
+        return state.hexdigest()
+
+    # --- made of something ------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_table(
+        cls,
+        table: object,
+        *,
+        user: str = "user",
+        candidates: str = "candidates",
+        clicked: str | None = "clicked",
+        history: str = "history",
+        time: str | None = "time",
+        time_unit: TimeUnit = "s",
+        source: str = "impressions",
+    ) -> Impressions:
+        """Make impressions of any table that `palate.tables.to_frame` takes, one row an impression.
+
+        Args:
+            table: `candidates` and `history` are columns of lists of article ids, oldest click first; a missing history
+                is an empty one. `clicked` is a column of lists of true and false (or 1 and 0), as long as the
+                candidates; or of lists of ids, those that were clicked. A default column that is not there is left out.
+            user, candidates, clicked, history, time: the names of the columns.
+            time_unit: of numeric times. source: what messages call the table.
+
+        Raises:
+            DataError: a column that is not there, rows without a user or candidates, or lists of unlike length.
+
+        """
+        frame = to_frame(table, source=source)
+        reader = ColumnReader(frame, source, 1, "raise")
+        asked = {"user": user, "candidates": candidates, "clicked": clicked, "history": history, "time": time}
+        for role, column in asked.items():
+            if column is not None and (role in ("user", "candidates") or column != role):
+                require_column(frame, column, source=source, role=role)
+        shown = _lists(frame, candidates, source)
+        past = (
+            _lists(frame, history, source)
+            if history in frame.columns
+            else pl.Series(history, [[]] * len(frame), dtype=shown.dtype)
+        )
+        empty = shown.list.len().fill_null(0) == 0
+        if empty.any():
+            raise DataError(
+                f"{source}: no candidates in {_rows(empty)}: an impression shows at least one article."
+            )
+        labels = _clicked(frame[clicked], shown, source) if clicked and clicked in frame.columns else None
+        times = None
+        if time is not None and time in frame.columns:
+            times = reader.times(time, time_unit)
+        return cls.of_lists(reader.ids(user, "user"), past, shown, labels, times)
+
+    @classmethod
+    def of_lists(
+        cls,
+        user: pl.Series,
+        history: pl.Series,
+        candidates: pl.Series,
+        clicked: NDArray[np.bool_] | None,
+        time: NDArray[np.int64] | None,
+        *,
+        history_of: Codes | None = None,
+        notes: Sequence[str] = (),
+    ) -> Impressions:
+        """Make impressions of checked columns; `history` has distinct lists where `history_of` names them."""
+        users, user_codes = Vocabulary.factorise(as_ids(user))
+        if history_of is None:
+            # Joined, because lists have no order of their own.
+            distinct, history_of = Vocabulary.factorise(
+                history.cast(pl.List(pl.String)).list.join("\0").fill_null("")
+            )
+            first = np.zeros(len(distinct), np.int64)
+            first[history_of[::-1]] = np.arange(len(history_of))[::-1]
+            history = history.gather(first)
+        past, shown = (_flat(one) for one in (history, candidates))
+        articles = Vocabulary.of(pl.concat([past, shown]))
+        indptr = _starts(history)
+        histories = Histories(indptr, articles.encode(past), np.ones(int(indptr[-1]), np.float32), None)
+        return cls(
+            users=users,
+            articles=articles,
+            user=user_codes,
+            time=time,
+            histories=histories,
+            history_of=history_of,
+            indptr=_starts(candidates),
+            candidate=articles.encode(shown),
+            clicked=clicked,
+            notes=tuple(notes),
+        )
+
+    # --- parts and other views --------------------------------------------------------------------------------
+
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.integer]) -> Impressions:
+        """Return some impressions, by mask or place, with the users, articles and histories that occur in them."""
+        places = np.flatnonzero(rows) if rows.dtype == bool else np.asarray(rows, np.int64)
+        sizes = self.sizes[places]
+        indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        kept = np.repeat(self.indptr[places] - indptr[:-1], sizes) + np.arange(indptr[-1])
+        used, history_of = np.unique(self.history_of[places], return_inverse=True)
+        histories = self.histories.select(used)
+        users, user = np.unique(self.user[places], return_inverse=True)
+        occurs = np.zeros(len(self.articles), np.bool_)
+        occurs[histories.item] = True
+        occurs[self.candidate[kept]] = True
+        new = (np.cumsum(occurs) - 1).astype(np.int32)
+        return replace(
+            self,
+            users=Vocabulary(self.users.ids.gather(users)),
+            articles=Vocabulary(self.articles.ids.filter(pl.Series(occurs))),
+            user=user.astype(np.int32),
+            time=None if self.time is None else self.time[places],
+            histories=replace(histories, item=new[histories.item]),
+            history_of=history_of.astype(np.int32),
+            indptr=indptr,
+            candidate=new[self.candidate[kept]],
+            clicked=None if self.clicked is None else self.clicked[kept],
+        )
+
+    def before(self, share: float) -> tuple[Impressions, Impressions]:
+        """Return the first `share` of the impressions in time, and the rest. Raises DataError without times.
+
+        Those of one second stay together, in the later part.
+        """
+        if self.time is None:
+            raise DataError(
+                "these impressions have no times, so none comes before another: name their column."
+            )
+        if not 0 < share < 1:
+            raise DataError(f"share = {share}: expected a number between 0 and 1, the part that comes first.")
+        at = np.sort(self.time)[int(share * len(self))]
+        early = self.time < at
+        return self.select(early), self.select(~early)
+
+    def clicks(self) -> Interactions:
+        """Return every click as a row of interactions, at the time of its impression; histories are not in it."""
+        hit = self.labels
+        rows = self.row_of[hit]
+        users, user = np.unique(self.user[rows], return_inverse=True)
+        items, item = np.unique(self.candidate[hit], return_inverse=True)
+        return Interactions(
+            users=Vocabulary(self.users.ids.gather(users)),
+            items=Vocabulary(self.articles.ids.gather(items)),
+            user=user.astype(np.int32),
+            item=item.astype(np.int32),
+            value=np.ones(len(rows), np.float32),
+            time=None if self.time is None else self.time[rows],
+            has_values=False,
+        )
+
+    def first_seen(self) -> NDArray[np.int64]:
+        """Return when each article was first shown, (articles); the largest int64 where it never was."""
+        if self.time is None:
+            raise DataError(
+                "these impressions have no times, so nothing says when an article was first shown."
+            )
+        first = np.full(len(self.articles), np.iinfo(np.int64).max)
+        np.minimum.at(first, self.candidate, self.time[self.row_of])
+        return first
+
+    def codes_in(self, articles: Vocabulary) -> Codes:
+        """Return the code in another vocabulary of each article here, -1 for one that is not there."""
+        return articles.encode(self.articles.ids)
+
+
+def _lists(frame: pl.DataFrame, column: str, source: str) -> pl.Series:
+    found = frame[column]
+    if not isinstance(found.dtype, pl.List | pl.Array):
+        raise DataError(
+            f"{source}: column '{column}' holds {found.dtype}, and lists of article ids were expected. For text such "
+            f"as 'n1 n2', split it first: table.with_columns(pl.col('{column}').str.split(' '))."
+        )
+    return found.cast(pl.List(found.dtype.inner))
+
+
+def _clicked(told: pl.Series, shown: pl.Series, source: str) -> NDArray[np.bool_]:
+    """Return labels as a flat array: from lists of true and false, or of the ids that were clicked."""
+    if not isinstance(told.dtype, pl.List | pl.Array):
+        raise DataError(
+            f"{source}: column '{told.name}' holds {told.dtype}, and lists were expected, one an impression."
+        )
+    lengths = told.list.len().fill_null(0) == shown.list.len()
+    flat = told.list.explode().drop_nulls()
+    marks = flat.dtype == pl.Boolean or (
+        flat.dtype.is_numeric() and len(flat) > 0 and flat.is_in([0, 1]).all()
+    )
+    if marks and lengths.all() and len(flat) == told.list.len().sum():
+        return flat.cast(pl.Boolean).to_numpy()
+    if marks and not lengths.all():
+        raise DataError(
+            f"{source}: '{told.name}' and the candidates have unlike lengths in {_rows(~lengths)}: give true or false "
+            "for each candidate, or the list of ids that were clicked."
+        )
+    found = pl.DataFrame({"row": np.arange(len(told)), "shown": shown, "told": told})
+    ids = found.select("row", "told").explode("told").drop_nulls().unique()
+    each = found.select("row", "shown").explode("shown")
+    hit = each.join(
+        ids.with_columns(clicked=True),
+        left_on=["row", "shown"],
+        right_on=["row", "told"],
+        how="left",
+        maintain_order="left",
+    )["clicked"].fill_null(value=False)
+    strange = ids.join(each, left_on=["row", "told"], right_on=["row", "shown"], how="anti")
+    if len(strange):
+        example = f"{strange['told'][0]} in row {strange['row'][0] + 1:,}"
+        raise DataError(
+            f"{source}: {len(strange):,} clicked articles were not among the candidates, as {example}."
+        )
+    return hit.to_numpy()
+
+
+def _flat(lists: pl.Series) -> pl.Series:
+    """Return the members of all lists, one after the other."""
+    return as_ids(lists.list.explode().drop_nulls())
+
+
+def _starts(lists: pl.Series) -> NDArray[np.int64]:
+    lengths = lists.list.drop_nulls().list.len().fill_null(0).to_numpy()
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def _rows(mask: pl.Series) -> str:
+    """Return row numbers from 1, as words."""
+    rows = mask.fill_null(value=True).arg_true() + 1
+    return f"row {rows[0]:,}" if len(rows) == 1 else f"{len(rows):,} rows ({listing(rows.head(5))})"

@@ -1,0 +1,109 @@
+"""Texts to the words in them, and words to codes, in one array.
+
+A word that a vocabulary lacks is left out of a text, as if it did not stand there: nothing was learned of it. Text is
+read in lower case and in Unicode's composed form, so that the same letters are the same word.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from palate.vocabulary import Codes, Vocabulary
+
+Tokenizer = Literal["words", "characters", "bigrams", "spaces"]
+"""How a text is cut:
+
+words        runs of letters and digits, and . , ! ? ; | by themselves (as the MIND tutorials cut)
+characters   each Chinese or Japanese character, and the words between them
+bigrams      each two neighbours of such characters (one that stands alone stays), and the words between them
+spaces       what stands between white space: for text that a segmenter has cut already
+"""
+
+_CJK = r"\p{Han}\p{Hiragana}\p{Katakana}"
+_PATTERNS: dict[Tokenizer, str] = {
+    "words": r"\w+|[.,!?;|]",
+    "characters": rf"[{_CJK}]|[\w--[{_CJK}]]+",
+    # what is no word parts neighbours, and goes when they are paired
+    "bigrams": rf"[{_CJK}]|[\w--[{_CJK}]]+|\S",
+    "spaces": r"\S+",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """Texts as codes of words: text n is `word[indptr[n]:indptr[n + 1]]`."""
+
+    words: Vocabulary
+    indptr: NDArray[np.int64]
+    """(texts + 1)"""
+    word: Codes
+    """(words of all texts) codes into `words`, in the order of the text"""
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Words of each text, (texts)."""
+        return np.diff(self.indptr)
+
+    def padded(self, longest: int) -> Codes:
+        """Return (texts, longest or less) codes, padded on the right with the number of words; what is over is cut."""
+        width = max(1, min(longest, int(self.lengths.max(initial=0))))
+        place = np.arange(width)
+        at = self.indptr[:-1, None] + place  # (texts, width)
+        there = place < self.lengths[:, None]
+        table = np.full(there.shape, len(self.words), np.int32)
+        table[there] = self.word[at[there]]
+        return table
+
+
+def cut(texts: pl.Series, tokenizer: Tokenizer = "words") -> pl.Series:
+    """Return the words of each text as lists; of a missing text none."""
+    plain = texts.fill_null("")
+    if not bool(plain.str.contains(r"^[\x00-\x7f]*$").all()):
+        plain = pl.Series([unicodedata.normalize("NFC", text) for text in plain], dtype=pl.String)
+    found = plain.str.to_lowercase().str.extract_all(_PATTERNS[tokenizer])
+    return _paired(found) if tokenizer == "bigrams" else found
+
+
+def _paired(lists: pl.Series) -> pl.Series:
+    """Return neighbours as pairs, and what is neither such a character nor a word left out."""
+    each = pl.DataFrame({"text": np.arange(len(lists)), "one": lists}).explode("one").drop_nulls()
+    each = each.with_columns(
+        cjk=pl.col("one").str.contains(rf"^[{_CJK}]$"), word=pl.col("one").str.contains(r"^\w+$")
+    )
+    next_ = pl.col("one").shift(-1).over("text")
+    goes_on = pl.col("cjk") & pl.col("cjk").shift(-1).over("text").fill_null(value=False)
+    ends = pl.col("cjk") & pl.col("cjk").shift(1).over("text").fill_null(value=False) & ~goes_on
+    pairs = (
+        each.with_columns(made=pl.when(goes_on).then(pl.col("one") + next_).otherwise(pl.col("one")))
+        .filter(~ends & pl.col("word"))
+        .group_by("text", maintain_order=True)
+        .agg("made")
+    )
+    whole = pl.DataFrame({"text": np.arange(len(lists))}).join(
+        pairs, on="text", how="left", maintain_order="left"
+    )
+    return whole["made"].fill_null([])
+
+
+def encode(
+    texts: pl.Series, *, tokenizer: Tokenizer = "words", words: Vocabulary | None = None, min_count: int = 1
+) -> Texts:
+    """Return texts as codes, in a vocabulary or, where none is given, of the words that occur in `min_count` texts."""
+    lists = cut(texts, tokenizer)
+    each = pl.DataFrame({"text": np.arange(len(lists)), "word": lists}).explode("word").drop_nulls()
+    if words is None:
+        often = each.unique().group_by("word").len().filter(pl.col("len") >= min_count)
+        words = Vocabulary(often["word"].cast(pl.String).sort())
+    code = words.encode(each["word"].cast(pl.String))
+    known = code >= 0
+    count = np.bincount(each["text"].to_numpy()[known], minlength=len(lists))
+    return Texts(words, np.concatenate([[0], np.cumsum(count)]).astype(np.int64), code[known])

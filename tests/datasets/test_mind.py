@@ -1,0 +1,112 @@
+"""MIND's files: folders, zips, parts, and rows that do not read."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from palate.datasets import mind
+from palate.errors import DataError, FetchError
+
+NEWS = [
+    "N1\tsports\tsoccer\tA goal 🥅 for März\tHe scored.\thttps://a\t"
+    '[{"Label": "März", "WikidataId": "Q5"}]\t[]',
+    "N2\tnews\tpolitics\t標題\t\thttps://b\t[]\t[]",
+    "N3\tnews\tpolitics\t\tNo title.\thttps://c\tnot json\t[]",
+]
+BEHAVIORS = [
+    "1\tU2\t11/12/2019 2:14:46 PM\tN1 N2\tN3-1 N2-0",
+    "2\tU1\t11/12/2019 2:14:47 AM\t\tN3-0 N1-1 N9-1",
+    "3\tU2\t11/13/2019 12:00:00 AM\tN1 N2\tN3-0",
+]
+
+
+def write(folder: Path, behaviors: list[str] = BEHAVIORS, news: list[str] = NEWS) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "news.tsv").write_text("".join(f"{line}\n" for line in news), encoding="utf-8")
+    (folder / "behaviors.tsv").write_text("".join(f"{line}\n" for line in behaviors), encoding="utf-8")
+    return folder
+
+
+def test_a_folder_is_read(tmp_path: Path):
+    data = mind.load(write(tmp_path / "MINDtiny"))
+    shown = data.train
+    assert shown.users.ids.to_list() == ["U1", "U2"]
+    assert shown.users.decode(shown.user).to_list() == ["U2", "U1", "U2"]
+    assert shown.articles.decode(shown.candidate).to_list() == ["N3", "N2", "N3", "N1", "N9", "N3"]
+    assert shown.labels.tolist() == [True, False, False, True, True, False]
+    assert shown.time is not None
+    assert shown.time.tolist() == [1573568086, 1573524887, 1573603200]
+    assert shown.histories.select(shown.history_of).lengths.tolist() == [2, 0, 2]
+    articles = data.articles.table
+    assert articles["title"].to_list() == ["A goal 🥅 for März", "標題", ""]
+    assert articles["title_entities"].to_list() == [["Q5"], [], []]
+    said = " ".join(data.notes)
+    assert "1 of 4 articles are not in news.tsv" in said
+    assert "1 articles have no title" in said
+    assert "1 lists of entities do not read" in said
+    assert "1 impressions have no click" in said
+    assert "1 of 3 impressions are of readers without a history" in said
+
+
+def test_the_parts_of_a_set_and_the_unlabelled_test(tmp_path: Path):
+    write(tmp_path / "set" / "MINDlarge_train")
+    write(tmp_path / "set" / "MINDlarge_dev", BEHAVIORS[:1], NEWS[:2])
+    write(tmp_path / "set" / "MINDlarge_test", ["1\tU2\t11/14/2019 2:14:46 PM\tN1\tN3 N2"])
+    data = mind.load(tmp_path / "set")
+    assert data.valid is not None
+    assert data.test is not None
+    assert (len(data.train), len(data.valid), len(data.test)) == (3, 1, 1)
+    assert data.test.clicked is None
+    assert data.test.articles.decode(data.test.candidate).to_list() == ["N3", "N2"]
+    assert len(data.articles) == 3
+
+
+def test_a_zip_and_names_that_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write(tmp_path / "plain")
+    for part in ("train", "dev"):
+        with zipfile.ZipFile(tmp_path / f"MINDdemo_{part}.zip", "w") as archive:
+            for file in ("news.tsv", "behaviors.tsv"):
+                archive.write(tmp_path / "plain" / file, f"MINDdemo_{part}/{file}")
+    assert mind.load(tmp_path / "MINDdemo_train.zip").fingerprint == mind.load(tmp_path / "plain").fingerprint
+    monkeypatch.setenv("PALATE_DATA", str(tmp_path))
+    data = mind.load_named("mind-demo")
+    assert data.name == "mind-demo"
+    assert data.valid is not None
+    with pytest.raises(FetchError, match=r"MINDsmall_train.zip.*put them"):
+        mind.load_named("mind-small")
+
+
+@pytest.mark.parametrize(
+    ("behaviors", "said"),
+    [
+        (["1\tU2\t11/12/2019 2:14:46 PM\tN1"], "1 of 2 lines have not 5 columns: line 2"),
+        (["1\tU2\t2019-11-12\tN1\tN3-1"], "1 of 2 lines have no time as"),
+        (["1\tU2\t11/12/2019 2:14:46 PM\tN1\tN3-2"], "1 of 2 lines have a candidate without"),
+        (["1\tU2\t11/12/2019 2:14:46 PM\tN1\t "], "1 of 2 lines show nothing"),
+        (["1\t\t11/12/2019 2:14:46 PM\tN1\tN3-1"], "1 of 2 lines have no user"),
+    ],
+)
+def test_rows_that_do_not_read_are_named_or_dropped(tmp_path: Path, behaviors: list[str], said: str):
+    folder = write(tmp_path / "torn", [BEHAVIORS[0], *behaviors])
+    with pytest.raises(DataError, match=said):
+        mind.load(folder)
+    data = mind.load(folder, bad_rows="drop")
+    assert len(data.train) == 1
+    assert any(said in note and "left out" in note for note in data.notes)
+
+
+def test_a_place_without_the_files_says_what_was_expected(tmp_path: Path):
+    (tmp_path / "news.tsv").write_text("")
+    with pytest.raises(DataError, match=r"no news.tsv and behaviors.tsv together"):
+        mind.load(tmp_path)
+    with pytest.raises(DataError, match="There is no folder or zip"):
+        mind.load(tmp_path / "nowhere")
+    write(tmp_path / "empty", [])
+    with pytest.raises(DataError, match=r"behaviors.tsv is empty"):
+        mind.load(tmp_path / "empty")
+    write(tmp_path / "alone" / "dev")
+    with pytest.raises(DataError, match="no part to learn from, only valid"):
+        mind.load(tmp_path / "alone")

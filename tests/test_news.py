@@ -1,0 +1,117 @@
+"""Impressions: what a table becomes, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from palate.errors import DataError
+from palate.news import Impressions
+
+TABLE: dict[str, Any] = {
+    "user": ["ann", "bo", "ann"],
+    "time": [10, 30, 20],
+    "history": [["n1", "n2"], [], ["n1", "n2"]],
+    "candidates": [["n3", "n4"], ["n1", "n5", "n3"], ["n9"]],
+    "clicked": [[True, False], [False, True, True], [False]],
+}
+
+
+def ids(shown: Impressions, codes: Any) -> list[Any]:
+    return shown.articles.decode(codes).to_list()
+
+
+def test_a_table_becomes_columns():
+    shown = Impressions.from_table(TABLE)
+    assert (len(shown), shown.n_candidates, shown.n_clicks) == (3, 6, 3)
+    assert shown.users.ids.to_list() == ["ann", "bo"]
+    assert ids(shown, shown.candidate) == ["n3", "n4", "n1", "n5", "n3", "n9"]
+    assert shown.clicks_of.tolist() == [1, 2, 0]
+    assert len(shown.histories) == 2  # ann's stands once
+    past = shown.histories.select(shown.history_of)
+    assert ids(shown, past.item) == ["n1", "n2", "n1", "n2"]
+    assert past.lengths.tolist() == [2, 0, 2]
+
+
+@pytest.mark.parametrize(
+    "clicked", [[[1, 0], [0, 1, 1], [0]], [["n3"], ["n5", "n3"], []], [["n3"], ["n3", "n5"], None]]
+)
+def test_labels_may_be_told_in_several_ways(clicked: list[Any]):
+    shown = Impressions.from_table(TABLE | {"clicked": clicked})
+    assert shown.fingerprint == Impressions.from_table(TABLE).fingerprint
+
+
+def test_integer_ids_and_own_names():
+    table = pl.DataFrame({"reader": [7, 8], "seen": [[1], None], "shown": [[2, 3], [3]], "hit": [[3], []]})
+    shown = Impressions.from_table(table, user="reader", history="seen", candidates="shown", clicked="hit")
+    assert shown.articles.ids.to_list() == [1, 2, 3]
+    assert shown.clicked is not None
+    assert shown.clicked.tolist() == [False, True, False]  # an id is no mark, though 1 and 0 could be
+    assert shown.time is None
+
+
+def test_some_impressions_are_those_of_their_rows_alone():
+    whole = Impressions.from_table(TABLE)
+    some = whole.select(np.array([1, 2]))
+    table = {name: column[1:] for name, column in TABLE.items()}
+    assert some.fingerprint == Impressions.from_table(table).fingerprint
+    assert some.articles.ids.to_list() == ["n1", "n2", "n3", "n5", "n9"]
+
+
+def test_before_takes_the_earlier_part_and_parts_no_second():
+    early, late = Impressions.from_table(TABLE).before(0.7)
+    assert early.time is not None
+    assert late.time is not None
+    assert sorted(early.time.tolist()) == [10, 20]
+    assert late.time.tolist() == [30]
+    same = Impressions.from_table(TABLE | {"time": [10, 20, 20]})
+    assert len(same.before(0.7)[0]) == 1
+
+
+def test_clicks_are_interactions_and_first_seen_is_the_first_show():
+    shown = Impressions.from_table(TABLE)
+    clicks = shown.clicks()
+    assert clicks.time is not None
+    assert list(zip(clicks.users.decode(clicks.user), clicks.items.decode(clicks.item), clicks.time, strict=True)) == [
+        ("ann", "n3", 10), ("bo", "n5", 30), ("bo", "n3", 30),
+    ]  # fmt: skip
+    first = dict(zip(shown.articles.ids, shown.first_seen().tolist(), strict=True))
+    assert (first["n3"], first["n9"]) == (10, 20)
+    assert first["n2"] == np.iinfo(np.int64).max  # read before, never shown
+
+
+def test_without_labels_nothing_is_measured():
+    shown = Impressions.from_table({name: column for name, column in TABLE.items() if name != "clicked"})
+    assert shown.clicked is None
+    with pytest.raises(DataError, match="no labels"):
+        _ = shown.n_clicks
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"candidates": [["n3"], [], ["n9"]], "clicked": [[1], [], [0]]}, "no candidates in row 2"),
+        ({"candidates": [["n3"], [], None], "clicked": [[1], [], []]}, r"no candidates in 2 rows \(2, 3\)"),
+        ({"clicked": [[True], [False, True, True], [False]]}, "unlike lengths in row 1"),
+        (
+            {"clicked": [["n3"], ["n9"], []]},
+            "1 clicked articles were not among the candidates, as n9 in row 2",
+        ),
+        ({"candidates": ["n3 n4", "n1", "n9"]}, "lists of article ids were expected.*split"),
+        ({"user": ["ann", None, "bo"]}, "no user"),
+        ({"time": [10, None, 20]}, "no time"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_row(change: dict[str, Any], said: str):
+    with pytest.raises(DataError, match=said):
+        Impressions.from_table(TABLE | change)
+
+
+def test_a_column_that_is_not_there_is_named():
+    with pytest.raises(DataError, match="clicks"):
+        Impressions.from_table(TABLE, clicked="clicks")
+    with pytest.raises(DataError, match="candidates"):
+        Impressions.from_table({"user": ["ann"]})
