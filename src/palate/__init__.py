@@ -22,16 +22,22 @@ __version__ = "0.1.0"
 _HOMES = {
     "Bias": "palate.models.bias",
     "Blend": "palate.models.blend",
+    "CTR": "palate.models.news",
     "Catalogue": "palate.catalogue",
+    "Content": "palate.models.news",
     "Dataset": "palate.datasets",
     "EASE": "palate.models.ease",
     "Histories": "palate.interactions",
     "IALS": "palate.models.ials",
+    "Impressions": "palate.news",
     "Interactions": "palate.interactions",
     "MF": "palate.models.mf",
-    "NCF": "palate.models.ncf",
     "Markov": "palate.models.markov",
     "Mean": "palate.models.mean",
+    "NCF": "palate.models.ncf",
+    "NPA": "palate.models.news",
+    "NRMS": "palate.models.news",
+    "NewsDataset": "palate.datasets",
     "PalateError": "palate.errors",
     "Popularity": "palate.models.popularity",
     "RBM": "palate.models.rbm",
@@ -50,16 +56,20 @@ _HOMES = {
     "evaluate_tables": "palate.evaluation",
     "load": "palate.datasets",
     "load_model": "palate.models",
+    "load_news": "palate.datasets",
     "run": "palate.experiment.run",
     "tune": "palate.experiment.tune",
 }
 _MODULES = ("datasets", "errors", "evaluation", "experiment", "models", "report", "split")
 
 __all__ = [
+    "CTR",
     "EASE",
     "IALS",
     "MF",
     "NCF",
+    "NPA",
+    "NRMS",
     "RBM",
     "RLRMC",
     "SAR",
@@ -67,11 +77,14 @@ __all__ = [
     "Bias",
     "Blend",
     "Catalogue",
+    "Content",
     "Dataset",
     "Histories",
+    "Impressions",
     "Interactions",
     "Markov",
     "Mean",
+    "NewsDataset",
     "PalateError",
     "Popularity",
     "Random",
@@ -91,6 +104,7 @@ __all__ = [
     "experiment",
     "load",
     "load_model",
+    "load_news",
     "models",
     "report",
     "run",
@@ -101,7 +115,7 @@ __all__ = [
 if TYPE_CHECKING:
     from palate import datasets, errors, evaluation, experiment, models, report, split
     from palate.catalogue import Catalogue
-    from palate.datasets import Dataset, describe, load
+    from palate.datasets import Dataset, NewsDataset, describe, load, load_news
     from palate.errors import PalateError
     from palate.evaluation import compare, evaluate, evaluate_tables
     from palate.experiment.compare import compare_models
@@ -118,6 +132,7 @@ if TYPE_CHECKING:
     from palate.models.mean import Mean
     from palate.models.mf import MF
     from palate.models.ncf import NCF
+    from palate.models.news import CTR, NPA, NRMS, Content
     from palate.models.popularity import Popularity
     from palate.models.random import Random
     from palate.models.rbm import RBM
@@ -126,6 +141,7 @@ if TYPE_CHECKING:
     from palate.models.sasrec import SASRec
     from palate.models.session_knn import SessionKNN
     from palate.models.svd import SVD
+    from palate.news import Impressions
     from palate.split import Split
 
 

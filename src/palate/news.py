@@ -265,6 +265,30 @@ class Impressions:
             has_values=False,
         )
 
+    def interactions(self) -> Interactions:
+        """Return what each reader read, as rows: the history of the last impression, then the clicks in time.
+
+        The order of rows is that of reading; there are no times, since histories have none.
+        """
+        when = np.arange(len(self)) if self.time is None else self.time
+        order = np.argsort(when, kind="stable")
+        last = np.zeros(len(self.users), np.int64)
+        last[self.user[order]] = order  # of several, the last one stays
+        past = self.histories.select(self.history_of[last])
+        hit = np.flatnonzero(self.labels)
+        hit = hit[np.argsort(when[self.row_of[hit]], kind="stable")]
+        user = np.concatenate([np.repeat(np.arange(len(last)), past.lengths), self.user[self.row_of[hit]]])
+        items, item = np.unique(np.concatenate([past.item, self.candidate[hit]]), return_inverse=True)
+        users, user = np.unique(user, return_inverse=True)
+        return Interactions(
+            users=Vocabulary(self.users.ids.gather(users)),
+            items=Vocabulary(self.articles.ids.gather(items)),
+            user=user.astype(np.int32),
+            item=item.astype(np.int32),
+            value=np.ones(len(user), np.float32),
+            has_values=False,
+        )
+
     def first_seen(self) -> NDArray[np.int64]:
         """Return when each article was first shown, (articles); the largest int64 where it never was."""
         if self.time is None:

@@ -59,3 +59,24 @@ def test_a_run_that_goes_on_after_a_drop_ends_in_the_same_bits(tmp_path) -> None
     train(again, replace(how, checkpoint=tmp_path), lambda **_: None)
     for name, kept in weights(whole).items():
         assert np.array_equal(kept, weights(again)[name])
+
+
+def test_parallel_loops_of_numba_do_not_change_the_threads_of_torch() -> None:
+    """Both stand on OpenMP: the first parallel loop of numba sets the number of threads of torch as well."""
+    threads = torch.get_num_threads()
+    seen = []
+
+    class Counting(Toy):
+        def batches(self, rng: np.random.Generator) -> list[np.ndarray]:
+            torch.set_num_threads(threads + 1)  # as numba does
+            return super().batches(rng)
+
+        def loss(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[torch.Tensor, int]:
+            seen.append(torch.get_num_threads())
+            return super().loss(rows, rng)
+
+    try:
+        train(Counting(), course(epochs=2), lambda **_: None)
+    finally:
+        torch.set_num_threads(threads)
+    assert set(seen) == {threads}

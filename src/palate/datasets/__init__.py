@@ -12,6 +12,18 @@ datasets.describe(mine).warnings  # what will mislead
 from palate.datasets.convert import convert
 from palate.datasets.dataset import Dataset, DatasetInfo
 from palate.datasets.describe import Description, describe
+from palate.datasets.news import load_news
+from palate.datasets.newsdata import NewsDataset
 from palate.datasets.registry import load, names
 
-__all__ = ["Dataset", "DatasetInfo", "Description", "convert", "describe", "load", "names"]
+__all__ = [
+    "Dataset",
+    "DatasetInfo",
+    "Description",
+    "NewsDataset",
+    "convert",
+    "describe",
+    "load",
+    "load_news",
+    "names",
+]

@@ -11,11 +11,11 @@ ties.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 
-@njit(cache=True, nogil=True, parallel=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def measure(
     indptr: NDArray[np.int64],
     clicked: NDArray[np.bool_],
@@ -30,7 +30,7 @@ def measure(
     """
     n, c = len(indptr) - 1, len(cuts)
     values = np.full((3 + 2 * c, n), np.nan)
-    for row in prange(n):
+    for row in range(n):
         start, stop = indptr[row], indptr[row + 1]
         size = stop - start
         clicks = 0
@@ -74,3 +74,57 @@ def measure(
             values[2 + cut, row] /= ideal
             values[3 + c + cut, row] /= ideal
     return values
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def products(
+    readers: NDArray[np.float32],
+    articles: NDArray[np.float32],
+    reader: NDArray[np.int32],
+    article: NDArray[np.int32],
+) -> NDArray[np.float32]:
+    """Return readers[reader] . articles[article] for each pair; article -1 is the last row."""
+    found = np.empty(len(reader), np.float32)
+    for pair in range(len(reader)):
+        row = article[pair] if article[pair] >= 0 else len(articles) - 1
+        total = np.float32(0)
+        for at in range(readers.shape[1]):
+            total += readers[reader[pair], at] * articles[row, at]
+        found[pair] = total
+    return found
+
+
+@njit(cache=True, nogil=True)
+def so_far(
+    order: NDArray[np.int64],
+    time: NDArray[np.int64],
+    indptr: NDArray[np.int64],
+    candidate: NDArray[np.int32],
+    clicked: NDArray[np.bool_],
+    shows: NDArray[np.float64],
+    clicks: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how often each candidate had been shown, and clicked, before the second of its impression.
+
+    Args:
+        order: impressions, earliest first. time: (impressions). indptr, candidate, clicked: of the candidates; -1 is an
+            article that has no counts. shows, clicks: (articles) until now; they are counted on in place.
+
+    """
+    shown_then, clicked_then = np.zeros(len(candidate)), np.zeros(len(candidate))
+    start = 0
+    while start < len(order):
+        stop = start
+        while stop < len(order) and time[order[stop]] == time[order[start]]:
+            stop += 1
+        for place in range(start, stop):  # all of a second ask before any of it counts
+            for at in range(indptr[order[place]], indptr[order[place] + 1]):
+                if candidate[at] >= 0:
+                    shown_then[at], clicked_then[at] = shows[candidate[at]], clicks[candidate[at]]
+        for place in range(start, stop):
+            for at in range(indptr[order[place]], indptr[order[place] + 1]):
+                if candidate[at] >= 0:
+                    shows[candidate[at]] += 1
+                    clicks[candidate[at]] += clicked[at]
+        start = stop
+    return shown_then, clicked_then

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from palate.catalogue import Catalogue
 from palate.datasets.dataset import Dataset
+from palate.datasets.newsdata import NewsDataset
 from palate.errors import (
     DataError,
     PlanError,
@@ -25,7 +26,7 @@ from palate.errors import (
     listing,
 )
 from palate.interactions import Histories, Interactions
-from palate.models import answers, checks, saved
+from palate.models import answers, checks, impressed, saved
 from palate.models.algorithm import Algorithm, Fitted, Floats, Pairs
 from palate.models.answers import Explanation
 from palate.models.contexts import (
@@ -37,6 +38,7 @@ from palate.models.contexts import (
     signed_histories,
 )
 from palate.models.dense import best_of_all
+from palate.news import Impressions
 from palate.vocabulary import Codes, Id, Vocabulary, as_ids
 
 Unknown = Literal["raise", "skip", "popular"]
@@ -62,7 +64,8 @@ class Recommender(Algorithm):
 
         Args:
             train: decides which users and items the model knows. Interactions; or a data set that `palate.load` gave;
-                or a table with the columns user, item and, where there are any, value, time, event.
+                or impressions, whose histories and clicks it takes; or a table with the columns user, item and, where
+                there are any, value, time, event.
             valid: held-out rows for models that stop early, as train; others leave it unread.
             catalogue: names and attributes of items, for `where` filters and for people.
 
@@ -70,6 +73,10 @@ class Recommender(Algorithm):
         if isinstance(train, Dataset):
             catalogue = catalogue or train.catalogue
             train = train.interactions
+        if isinstance(train, NewsDataset):
+            catalogue, train = catalogue or train.articles, train.train
+        if isinstance(train, Impressions):
+            train = train.interactions()
         if not isinstance(train, Interactions):
             train = Interactions.from_table(train, source="train")
         if catalogue is not None:
@@ -280,6 +287,17 @@ class Recommender(Algorithm):
                 )
             )
         return pl.concat(frames)
+
+    def score_impressions(self, shown: Impressions) -> Floats:
+        """Return the score of each candidate of impressions, (candidates), in the order of `shown`.
+
+        By the history of each impression where the model goes by histories, else by the user. What a model of
+        interactions does not know has -inf. Labels are not read, but for those of earlier seconds by a running `ctr`.
+        """
+        return self._score_shown(shown)
+
+    def _score_shown(self, shown: Impressions) -> Floats:
+        return impressed.scores(self, shown)
 
     # --- similar, explain, rate -----------------------------------------------------------------------------
 

@@ -30,12 +30,24 @@ _HOMES = {
     "rlrmc": "palate.models.rlrmc:RLRMC",
     "blend": "palate.models.blend:Blend",
 }
-_NEEDS_TORCH = {"ncf", "sasrec"}
+_NEWS = {
+    "ctr": "palate.models.news:CTR",
+    "content": "palate.models.news:Content",
+    "nrms": "palate.models.news:NRMS",
+    "npa": "palate.models.news:NPA",
+}
+"""these learn from impressions"""
+_NEEDS_TORCH = {"ncf", "npa", "nrms", "sasrec"}
 
 
 def names() -> list[str]:
-    """Return the names of all models, simple ones first."""
+    """Return the names of all models that learn from interactions, simple ones first."""
     return list(_HOMES)
+
+
+def news_names() -> list[str]:
+    """Return the names of all models that learn from impressions, simple ones first."""
+    return list(_NEWS)
 
 
 def need(name: str) -> None:
@@ -59,13 +71,14 @@ def get(name: str, *, needed: bool = True) -> type[Recommender]:
     Raises PlanError for a name that is not known, with the nearest one, and MissingExtra where what it needs is not
     installed.
     """
-    if name not in _HOMES:
+    homes = _HOMES | _NEWS
+    if name not in homes:
         raise PlanError(
-            f"no model is called {name!r}.{did_you_mean(name, _HOMES)} The models are: {', '.join(_HOMES)}."
+            f"no model is called {name!r}.{did_you_mean(name, homes)} The models are: {', '.join(homes)}."
         )
     if needed:
         need(name)
-    module, _, attribute = _HOMES[name].partition(":")
+    module, _, attribute = homes[name].partition(":")
     model: type[Recommender] = getattr(importlib.import_module(module), attribute)
     return model
 

@@ -42,6 +42,12 @@ def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractC
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
+def threads() -> int:
+    """Return how many threads torch is to use: as OMP_NUM_THREADS says, else as many as it uses now."""
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(told) if told.isdecimal() and int(told) > 0 else torch.get_num_threads()
+
+
 @contextlib.contextmanager
 def own_random(seed: int, device: torch.device | None = None) -> Iterator[None]:
     """Draw by `seed` while it lasts; torch's generators, which are the user's, then stand where they stood."""

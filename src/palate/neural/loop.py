@@ -118,6 +118,7 @@ class _Run:
             fused=self.device.type in ("cpu", "cuda"),
         )
         self.rank, self.processes = _processes(device)
+        self.threads = devices.threads()
         self.epoch, self.step, self.since_best, self.drops = 0, 0, 0, 0
         self.best_value = -math.inf
         self.best: dict[str, Tensor] = {}
@@ -160,6 +161,9 @@ class _Run:
         torch.manual_seed(seed + self.rank)
         rng = np.random.default_rng(seed)
         batches = self.task.batches(rng)
+        torch.set_num_threads(
+            self.threads
+        )  # parallel loops of numba share OpenMP with torch, and set their own number
         self.module.train()
         losses, events, begun = 0.0, 0, time.perf_counter()
         for place, rows in enumerate(batches):

@@ -1,0 +1,234 @@
+"""What NRMS and NPA share: parameters of text and training, the fit, and how a network that was fitted is asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field
+
+from palate import words
+from palate.interactions import Histories
+from palate.models.algorithm import Floats
+from palate.models.contexts import Contexts
+from palate.models.news.base import NewsModel
+from palate.models.search import Span
+from palate.news import Impressions
+from palate.vocabulary import Codes, Vocabulary
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from palate.models.news.reading import Lists
+    from palate.models.news.shown import Shown
+
+_PIECE = 2**22  # pairs scored at a time, at most
+
+
+@dataclass
+class NewsState:
+    """What a network of news learns."""
+
+    weights: dict[str, NDArray[np.float32]]
+    """its parameters by name; "words.weight" is (words, word size)"""
+    words: NDArray[np.uint8]
+    """the words in the order of their codes, UTF-8, each ended by a newline"""
+
+    def fits(self, n_items: int) -> bool:
+        """Return whether the arrays belong together, whatever the articles."""
+        table = self.weights.get("words.weight")
+        return table is not None and table.ndim == 2 and len(table) == int((self.words == ord("\n")).sum())
+
+    def vocabulary(self) -> Vocabulary:
+        """Return the words."""
+        return Vocabulary(pl.Series("id", bytes(self.words).decode().split("\n")[:-1], dtype=pl.String))
+
+
+def _as_text(path: object) -> object:
+    return str(path) if isinstance(path, Path) else path
+
+
+class LearnedNews(NewsModel):
+    """A network that reads titles and histories, and learns from clicks."""
+
+    state_type: ClassVar[type] = NewsState
+
+    tokenizer: words.Tokenizer = "words"
+    """how titles are cut: see `palate.words.Tokenizer`"""
+    title: int = Field(30, ge=1)
+    """first words of a title that are read"""
+    history: int = Field(50, ge=1)
+    """last articles of a history that are read"""
+    min_count: int = Field(1, ge=1)
+    """titles of train that must have a word; others are left out of all titles"""
+    start: Literal["lsa", "random"] = "lsa"
+    """the words' first vectors: from which words stand in which titles (no click is used), or normal numbers"""
+    vectors: Annotated[str | None, BeforeValidator(_as_text)] = None
+    """file of pretrained word vectors (GloVe text, or .npy beside its words); words that it lacks begin as `start`
+    says"""
+    negatives: int = Field(4, ge=1)
+    """articles that were shown and not clicked, drawn beside each click of their impression"""
+    epochs: int = Field(10, ge=1)
+    """at most"""
+    patience: int = Field(3, ge=1)
+    """epochs without a better AUC of validation impressions before it stops"""
+    holdout: float = Field(0.1, ge=0, lt=1)
+    """without validation impressions: share of train, the last in time, that is not learned but says when to stop"""
+    validation_impressions: int = Field(2_000, ge=1)
+    """judge so many at most after each epoch"""
+    batch: int = Field(64, ge=1)
+    """clicks of a step"""
+    learning_rate: Annotated[float, Span(0.0001, 0.01, log=True)] = Field(0.003, gt=0, allow_inf_nan=False)
+    """of Adam"""
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """of the learning rate"""
+    dropout: Annotated[float, Span(0.0, 0.5)] = Field(0.1, ge=0, lt=1)
+    """share of numbers left out while learning"""
+    seed: int = Field(42, ge=0)
+    """of weights, order, draws and dropout"""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """where to learn; auto: a CUDA card if there is one. Scores are made on the processor"""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """of the network's products while learning"""
+    checkpoint: Annotated[str | None, BeforeValidator(_as_text)] = None
+    """folder of the training's state after each epoch: a fit that was stopped goes on from there"""
+
+    # --- what a network writes ----------------------------------------------------------------------------------
+
+    def _make(self, table: torch.Tensor, n_users: int) -> nn.Module:
+        """Return the network, beginning with `table`, (words, word size)."""
+        raise NotImplementedError
+
+    @property
+    def _word_size(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def _strangers(self) -> float:
+        """Share of readers that are taken for unknown people while it learns."""
+        return 0.0
+
+    # --- learning -----------------------------------------------------------------------------------------------
+
+    def _learn(self, train: Impressions, valid: Impressions | None) -> NewsState:
+        from palate.models.news.start import first_vectors
+        from palate.models.news.training import Clicks
+        from palate.neural import loop
+        from palate.neural.devices import own_random
+
+        texts = self._texts()
+        occurs = np.zeros(len(texts), np.bool_)
+        occurs[self.items.encode(train.articles.ids)] = True
+        known = words.encode(
+            texts.filter(pl.Series(occurs)), tokenizer=self.tokenizer, min_count=self.min_count
+        )
+        titles = self._titles(known.words)
+        if valid is None and self.holdout and train.time is not None and len(train) > 1:
+            train, valid = train.before(1 - self.holdout)
+        shown = self._shown(train)
+        judged = None if valid is None else self._judged(valid)
+        table = first_vectors(known, self._word_size, start=self.start, vectors=self.vectors, seed=self.seed)
+        with own_random(self.seed):
+            module = self._make(table, len(self.users))
+        task = Clicks(module, titles, shown, self.negatives, self.batch, self._strangers, judged)
+        course = loop.Course(
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            seed=self.seed,
+            betas=(0.9, 0.999),
+            schedule=self.schedule,
+            patience=self.patience,
+            device=self.device,
+            precision=self.precision,
+            unit="clicks",
+            checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
+            identity=self._identity(train, valid),
+            advice=f"Lower batch ({self.batch:,} clicks) to {max(self.batch // 2, 1):,}.",
+        )
+        loop.train(task, course, self._trace)
+        weights = {name: tensor.cpu().numpy() for name, tensor in module.state_dict().items()}
+        told = "".join(f"{word}\n" for word in known.words.ids).encode()
+        return NewsState(weights, np.frombuffer(told, np.uint8).copy())
+
+    def _titles(self, vocabulary: Vocabulary) -> Lists:
+        from palate.models.news.reading import Lists
+
+        told = words.encode(self._texts(), tokenizer=self.tokenizer, words=vocabulary)
+        return Lists(told.indptr, told.word).first(self.title)
+
+    def _shown(self, shown: Impressions) -> Shown:
+        from palate.models.news.shown import Shown
+
+        return Shown.of(shown, self.users, self.items, self.history)
+
+    def _judged(self, valid: Impressions) -> Shown:
+        if len(valid) > self.validation_impressions:
+            rng = np.random.default_rng(self.seed)
+            valid = valid.select(np.sort(rng.choice(len(valid), self.validation_impressions, replace=False)))
+        _ = valid.labels
+        return self._shown(valid)
+
+    def _identity(self, train: Impressions, valid: Impressions | None) -> str:
+        """Return a digest of what training depends on, but for how long it goes and where."""
+        free = {"checkpoint", "device", "epochs", "patience"} - (
+            {"epochs"} if self.schedule == "cosine" else set()
+        )
+        params = {name: value for name, value in self.params().items() if name not in free}
+        texts = hashlib.sha256("\0".join(self._texts()).encode()).hexdigest()
+        told = json.dumps([params, train.fingerprint, "" if valid is None else valid.fingerprint, texts])
+        return hashlib.sha256(told.encode()).hexdigest()
+
+    # --- asked --------------------------------------------------------------------------------------------------
+
+    def network(self) -> nn.Module:
+        """Return the fitted network, for a closer look; it takes a `palate.models.news.reading.Batch`."""
+        module: nn.Module = self._once(self._prepare)[0]
+        return module
+
+    def _prepare(self, state: NewsState) -> tuple[Any, ...]:
+        """Return the network and the titles, and what else a model makes once."""
+        import torch
+
+        weights = {name: torch.from_numpy(array) for name, array in state.weights.items()}
+        n_users = len(weights["users.weight"]) - 1 if "users.weight" in weights else 0
+        module = self._make(weights["words.weight"], n_users)
+        module.load_state_dict(weights)
+        return module.eval(), self._titles(state.vocabulary())
+
+    def _score_shown(self, shown: Impressions) -> NDArray[np.float32]:
+        from palate.models.news.training import score
+
+        module, titles = self._once(self._prepare)
+        return score(module, titles, self._shown(shown))
+
+    def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
+        import torch
+
+        from palate.models.news.reading import compose
+
+        module, titles = self._once(self._prepare)
+        found = np.empty((len(contexts), len(columns)), np.float32)
+        step = max(1, _PIECE // max(len(columns), 1))
+        with torch.inference_mode():
+            for start in range(0, len(contexts), step):
+                rows = np.arange(start, min(start + step, len(contexts)))
+                pasts = pasts_of(contexts.events.select(rows)).last(self.history)
+                reader = np.repeat(np.arange(len(rows)), len(columns))
+                article = np.tile(columns, len(rows))
+                batch = compose(titles, pasts, 1 + contexts.users[rows], reader, article)
+                found[rows] = module(batch).numpy().reshape(len(rows), len(columns))
+        return found
+
+
+def pasts_of(events: Histories) -> Lists:
+    """Return what was read of each history: a dislike is no reading."""
+    from palate.models.news.reading import Lists
+
+    return Lists(events.indptr, events.item).where(events.value > 0)

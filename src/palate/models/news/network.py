@@ -1,0 +1,299 @@
+"""The networks of NRMS and NPA: words to articles, articles to readers, and the product of both.
+
+Padding is masked wherever something is weighed, an article without words has a vector of its own (`blank`), and so has
+a reader without a history (`stranger`). Every product that is linear in a word or an article is made before it is
+gathered, so once for each that is distinct in the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from palate.models.news.reading import Batch
+from palate.neural.dropout import Dropout
+
+Personal = Literal["paper", "authors", "tutorial"]
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention without an output layer, as NRMS has it."""
+
+    def __init__(self, inward: int, heads: int, head_size: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.inward = nn.Linear(inward, 3 * heads * head_size, bias=False)
+
+    def forward(self, parts: Tensor, there: Tensor) -> Tensor:
+        """Map (lists, longest, 3 size) of `inward`, and (lists, longest) what is there, to (lists, longest, size)."""
+        lists, longest, width = parts.shape
+        split = parts.view(lists, longest, 3, self.heads, width // (3 * self.heads))
+        query, key, value = split.permute(2, 0, 3, 1, 4)  # each (lists, heads, longest, head size)
+        mask = None if bool(there.all()) else there[:, None, None, :]
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return mixed.transpose(1, 2).reshape(lists, longest, width // 3)
+
+
+class AdditiveAttention(nn.Module):
+    """One vector of many: softmax(query . tanh(W x + b)) says how much each counts."""
+
+    def __init__(self, size: int, query_size: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(size, query_size)
+        self.query = nn.Linear(query_size, 1, bias=False)
+
+    def weights(self, x: Tensor, there: Tensor) -> Tensor:
+        """Map (lists, longest, size) to (lists, longest), each list together 1."""
+        return masked_softmax(self.query(torch.tanh(self.inner(x)))[..., 0], there)
+
+    def forward(self, x: Tensor, there: Tensor) -> Tensor:
+        """Map (lists, longest, size) to (lists, size)."""
+        return torch.einsum("nl,nls->ns", self.weights(x, there), x)
+
+
+class NRMS(nn.Module):
+    """Self-attention and additive attention, over the words of a title and over the articles of a history."""
+
+    def __init__(
+        self,
+        words: Tensor,
+        *,
+        heads: int,
+        head_size: int,
+        query_size: int,
+        dropout: float,
+        residual: bool,
+    ) -> None:
+        super().__init__()
+        n_words, word_size = words.shape
+        self.size, self.residual = heads * head_size, residual
+        self.words = nn.Embedding(n_words, word_size, _weight=words)
+        self.title = SelfAttention(word_size, heads, head_size)
+        self.title_pool = AdditiveAttention(self.size, query_size)
+        self.past = SelfAttention(self.size, heads, head_size)
+        self.past_pool = AdditiveAttention(self.size, query_size)
+        self.blank = nn.Parameter(torch.zeros(self.size))
+        self.stranger = nn.Parameter(torch.zeros(self.size))
+        self.dropout = Dropout(dropout)
+        self.apply(begin)
+
+    def articles(self, words: Tensor, titles: Iterable[Tensor]) -> Tensor:
+        """Return (1 + articles, size); the arguments are as in `Batch`."""
+        x = self.dropout(self.words(words))  # (distinct words, word size)
+        parts = _with_padding(self.title.inward(x))
+        x = _with_padding(x) if self.residual else x
+        found = [self.blank[None]]
+        for group in titles:
+            there = group < len(words)
+            mixed = self.dropout(self.title(gathered(parts, group), there))
+            mixed = mixed + gathered(x, group) if self.residual else mixed
+            found.append(self.title_pool(mixed, there))
+        return torch.cat(found)
+
+    def readers(self, articles: Tensor, pasts: list[Tensor], strangers: int) -> Tensor:
+        """Return (readers, size), the last of them `strangers`."""
+        parts = self.past.inward(articles)
+        found = []
+        for group in pasts:
+            there = group >= 0
+            mixed = self.dropout(self.past(gathered(parts, group.clamp(min=0)), there))
+            mixed = mixed + gathered(articles, group.clamp(min=0)) if self.residual else mixed
+            found.append(self.past_pool(mixed, there))
+        return torch.cat([*found, self.stranger.expand(strangers, self.size)])
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the score of each pair, (pairs)."""
+        articles = self.articles(batch.words, batch.titles)
+        readers = self.readers(articles, batch.pasts, batch.strangers)
+        found: Tensor = (gathered(readers, batch.reader) * gathered(articles, batch.article)).sum(-1)
+        return found
+
+
+class PersonalAttention(nn.Module):
+    """Which of a list counts, for one reader.
+
+    paper      query(u) . tanh(W x + b), the query a rectified map of the person's vector
+    authors    query(u) . x, the query two layers of it (as the authors' program has it)
+    tutorial   v . tanh(W1 x + W2 u), as the tutorial prints it
+    """
+
+    def __init__(self, size: int, user_size: int, query_size: int, form: Personal) -> None:
+        super().__init__()
+        self.form = form
+        self.inner = nn.Linear(size, query_size) if form != "authors" else None
+        self.user = nn.Linear(user_size, query_size, bias=form != "tutorial")
+        self.outer = nn.Linear(query_size, size) if form == "authors" else None
+        self.query = nn.Linear(query_size, 1, bias=False) if form == "tutorial" else None
+
+    def asks(self, users: Tensor) -> Tensor:
+        """(readers, user size) to what each reader asks."""
+        asked: Tensor = self.user(users)
+        if self.form == "tutorial":
+            return asked
+        asked = torch.relu(asked)
+        return asked if self.outer is None else torch.tanh(self.outer(asked))
+
+    def answers(self, x: Tensor) -> Tensor:
+        """(..., size) to what each thing answers, whoever asks."""
+        if self.inner is None:
+            return x
+        inner: Tensor = self.inner(x)
+        return inner if self.form == "tutorial" else torch.tanh(inner)
+
+    def logits(self, asks: Tensor, answers: Tensor) -> Tensor:
+        """Map (lists, query) and (lists, longest, query) to (lists, longest)."""
+        if self.query is None:
+            return torch.einsum("nq,nlq->nl", asks, answers)
+        together: Tensor = self.query(torch.tanh(asks[:, None] + answers)).squeeze(-1)
+        return together
+
+
+class NPA(nn.Module):
+    """A convolution over the words of a title; which words, and which articles, count, says the person."""
+
+    def __init__(
+        self,
+        words: Tensor,
+        n_users: int,
+        *,
+        filters: int,
+        width: int,
+        user_size: int,
+        query_size: int,
+        dropout: float,
+        form: Personal,
+    ) -> None:
+        super().__init__()
+        n_words, word_size = words.shape
+        self.size, self.width = filters, width
+        self.words = nn.Embedding(n_words, word_size, _weight=words)
+        self.users = nn.Embedding(1 + n_users, user_size)
+        self.taps = nn.Linear(word_size, width * filters, bias=False)
+        """one filter for each place of the window, applied before words are put side by side"""
+        self.bias = nn.Parameter(torch.zeros(filters))
+        self.title_pool = PersonalAttention(filters, user_size, query_size, form)
+        self.past_pool = PersonalAttention(filters, user_size, query_size, form)
+        self.blank = nn.Parameter(torch.zeros(filters))
+        self.stranger = nn.Parameter(torch.zeros(filters))
+        self.dropout = Dropout(dropout)
+        self.apply(begin)
+
+    def tapped(self, words: Tensor) -> Tensor:
+        """Return what each word gives to each place of the window, (distinct words + 1, width, filters)."""
+        taps = _with_padding(self.taps(self.dropout(self.words(words))))
+        return taps.view(len(taps), self.width, self.size)
+
+    def features(self, tapped: Tensor, group: Tensor) -> Tensor:
+        """(articles, longest) places of words to (articles, longest, filters)."""
+        longest = group.shape[1]
+        total = self.bias.expand(*group.shape, self.size)
+        for place in range(self.width):
+            shift = place - self.width // 2  # the word so far to the right gives to this place
+            if abs(shift) >= longest:
+                continue
+            given = gathered(tapped[:, place], group)
+            moved = given[:, max(shift, 0) : longest + min(shift, 0)]
+            total = total + functional.pad(moved, (0, 0, max(-shift, 0), max(shift, 0)))
+        found: Tensor = self.dropout(torch.relu(total))
+        return found
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the score of each pair, (pairs)."""
+        return self.scores(self.tapped(batch.words), batch)
+
+    def scores(self, tapped: Tensor, batch: Batch) -> Tensor:
+        """Return the score of each pair; `tapped` may be of all words there are, and `words` then of none."""
+        users = self.users(batch.users)  # (readers, user size)
+        reader, article = [batch.reader], [batch.article]
+        start = 0
+        for group in batch.pasts:
+            there = group >= 0
+            reader.append(
+                (start + torch.arange(len(group), device=group.device))[:, None].expand_as(group)[there]
+            )
+            article.append(group[there])
+            start += len(group)
+        seen = self._seen(tapped, batch.titles, users, torch.cat(reader), torch.cat(article))
+        of_pairs, of_pasts = seen[: len(batch.reader)], seen[len(batch.reader) :]
+
+        readers, asks, answers = [], self.past_pool.asks(users), self.past_pool.answers(of_pasts)
+        start, row = 0, 0
+        for group in batch.pasts:
+            there = group >= 0
+            stop = start + int(there.sum())
+            logits = self.past_pool.logits(asks[row : row + len(group)], _spread(answers[start:stop], there))
+            weights = masked_softmax(logits, there)
+            readers.append(torch.einsum("nl,nls->ns", weights, _spread(of_pasts[start:stop], there)))
+            start, row = stop, row + len(group)
+        readers.append(self.stranger.expand(batch.strangers, self.size))
+        found: Tensor = (gathered(torch.cat(readers), batch.reader) * of_pairs).sum(-1)
+        return found
+
+    def _seen(
+        self, tapped: Tensor, titles: list[Tensor], users: Tensor, reader: Tensor, article: Tensor
+    ) -> Tensor:
+        """Return each article as its reader sees it, (pairs, filters)."""
+        found = self.blank.expand(len(article), self.size)
+        asks, start = self.title_pool.asks(users), 1
+        for group in titles:
+            mine = torch.nonzero((article >= start) & (article < start + len(group)))[:, 0]
+            place, who = article[mine] - start, reader[mine]
+            features = self.features(tapped, group)
+            there = group < len(tapped) - 1
+            weights = masked_softmax(
+                self._logits(asks, self.title_pool.answers(features), who, place), there[place]
+            )
+            tokens = place[:, None] * group.shape[1] + torch.arange(group.shape[1], device=group.device)
+            pooled = functional.embedding_bag(
+                tokens, features.reshape(-1, self.size), mode="sum", per_sample_weights=weights
+            )
+            found = found.index_copy(0, mine, pooled)
+            start += len(group)
+        return found
+
+    def _logits(self, asks: Tensor, answers: Tensor, who: Tensor, place: Tensor) -> Tensor:
+        """Return how much each word of an article counts for a reader, (pairs, longest)."""
+        if self.title_pool.form == "tutorial":
+            return self.title_pool.logits(
+                gathered(asks, who), gathered(answers.flatten(1), place).view(-1, *answers.shape[1:])
+            )
+        # All readers ask all words, of which few pairs are wanted: one product costs less than gathering words.
+        every = (answers @ asks.T).transpose(1, 2)  # (articles, readers, longest)
+        return gathered(every.reshape(-1, answers.shape[1]), place * len(asks) + who)
+
+
+def gathered(rows: Tensor, place: Tensor) -> Tensor:
+    """Return rows (n, size) at places, (..., size). Unlike that of [], its gradient is added up in one order."""
+    return functional.embedding(place, rows)
+
+
+def masked_softmax(logits: Tensor, there: Tensor) -> Tensor:
+    """Map (lists, longest) to shares of what is there, together 1."""
+    return logits.masked_fill(~there, -torch.inf).softmax(-1)
+
+
+def _with_padding(rows: Tensor) -> Tensor:
+    """Return the rows and one of zeros."""
+    return functional.pad(rows, (0, 0, 0, 1))
+
+
+def _spread(rows: Tensor, there: Tensor) -> Tensor:
+    """Return rows in their places, (lists, longest, size), and zeros between."""
+    place = (there.reshape(-1).cumsum(0) - 1).clamp(min=0).view(there.shape)
+    return (
+        gathered(rows, place) * there[..., None]
+        if len(rows)
+        else rows.new_zeros(*there.shape, rows.shape[-1])
+    )
+
+
+def begin(module: nn.Module) -> None:
+    """Start as Glorot and Bengio (2010) do; the words' vectors are given."""
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

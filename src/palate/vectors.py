@@ -1,0 +1,133 @@
+"""Pretrained vectors of words, from files: GloVe text, or an array of numbers beside its words.
+
+No file here can run code: text and numbers are read, never a pickle.
+"""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from palate.errors import DataError
+from palate.vocabulary import Vocabulary
+
+
+def word_vectors(
+    path: Path, words: Vocabulary, *, size: int | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return (words, size) vectors, zeros where the file has none, and (words) which were found.
+
+    Args:
+        path: GloVe text; or a .npy of (words, size), whose words stand in a file of the same name that ends in .txt
+        (one
+            a line) or .parquet (a column of words; with a column of numbers beside it, these are the rows).
+        words: those wanted. size: numbers a vector must have; None: what the file has.
+
+    Raises:
+        DataError: no such file, vectors of another width, or lines that do not read.
+
+    """
+    if not path.is_file():
+        raise DataError(f"There is no file of word vectors {path}.")
+    return _from_npy(path, words, size) if path.suffix == ".npy" else _from_text(path, words, size)
+
+
+def _from_text(
+    path: Path, words: Vocabulary, size: int | None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    found = np.zeros(len(words), np.bool_)
+    table = np.zeros((len(words), size or 0), np.float32)
+    known = {word: code for code, word in enumerate(words.ids)}
+    with _opened(path) as file:
+        for number, line in enumerate(file, 1):
+            word, *numbers = line.rstrip("\n").split(" ")
+            if number == 1:
+                if len(numbers) == 1:  # word2vec's text begins with how many and how long
+                    continue
+                table = _checked(table, len(numbers), size, path)
+            code = known.get(word)
+            if code is None or found[code]:
+                continue
+            if len(numbers) != table.shape[1]:
+                table = _checked(table, len(numbers), table.shape[1] or size, path, line=number)
+            try:
+                table[code] = np.array(numbers, np.float32)
+            except ValueError:
+                raise DataError(
+                    f"{path.name}, line {number:,}: {word!r} is not followed by numbers alone."
+                ) from None
+            found[code] = True
+    return _finite(table, path), found
+
+
+def _from_npy(
+    path: Path, words: Vocabulary, size: int | None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    try:
+        stored = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise DataError(f"{path} does not read as an array of numbers ({error}).") from None
+    if stored.ndim != 2:
+        raise DataError(f"{path} holds an array of shape {stored.shape}; expected (words, size).")
+    listed, row = _names(path, len(stored))
+    table = _checked(np.zeros((len(words), size or 0), np.float32), stored.shape[1], size, path)
+    code = words.encode(listed)
+    wanted = code >= 0
+    table[code[wanted]] = stored[np.sort(row[wanted])][np.argsort(np.argsort(row[wanted]))]
+    found = np.zeros(len(words), np.bool_)
+    found[code[wanted]] = True
+    return _finite(table, path), found
+
+
+def _names(path: Path, rows: int) -> tuple[pl.Series, NDArray[np.int64]]:
+    """Return the words of a .npy and the row of each."""
+    text, parquet = path.with_suffix(".txt"), path.with_suffix(".parquet")
+    if text.is_file():
+        listed = pl.Series(text.read_text("utf-8").splitlines(), dtype=pl.String)
+        row = np.arange(len(listed))
+    elif parquet.is_file():
+        frame = pl.read_parquet(parquet)
+        of_words = [name for name in frame.columns if frame[name].dtype == pl.String]
+        of_rows = [name for name in frame.columns if frame[name].dtype.is_integer()]
+        if not of_words:
+            raise DataError(f"{parquet}: there is no column of words among {', '.join(frame.columns)}.")
+        listed = frame[of_words[0]]
+        row = frame[of_rows[0]].to_numpy() if of_rows else np.arange(len(listed))
+    else:
+        raise DataError(
+            f"nothing says which words the rows of {path.name} are: put {text.name} or {parquet.name} beside it."
+        )
+    if len(listed) != rows or (len(row) > 0 and (row.min() < 0 or row.max() >= rows)):
+        raise DataError(f"{path.name} has {rows:,} rows, and {len(listed):,} words stand beside it.")
+    return listed, row.astype(np.int64)
+
+
+def _checked(
+    table: NDArray[np.float32], width: int, size: int | None, path: Path, *, line: int | None = None
+) -> NDArray[np.float32]:
+    if size is not None and width != size:
+        where = f", line {line:,}" if line else ""
+        raise DataError(
+            f"{path.name}{where}: vectors of {width:,} numbers, and {size:,} were asked for: set word_size = {width}, "
+            "or give another file."
+        )
+    return table if table.shape[1] == width else np.zeros((len(table), width), np.float32)
+
+
+def _finite(table: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
+    if not np.isfinite(table).all():
+        raise DataError(f"{path.name} has numbers that are not finite.")
+    return table
+
+
+def _opened(path: Path) -> IO[str]:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    if packed:
+        return gzip.open(path, "rt", encoding="utf-8", errors="replace", newline="\n")
+    return path.open(encoding="utf-8", errors="replace", newline="\n")

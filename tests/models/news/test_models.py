@@ -1,0 +1,272 @@
+"""Models of news: what they learn of a planted world, what they know of new people and articles, what they refuse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import palate
+from palate.datasets.simulate import NewsWorld, news_world
+from palate.errors import DataError, NotFitted, PlanError, SavedModelError
+from palate.kernels import impressions
+from palate.models import registry
+from palate.models.base import Recommender
+from palate.news import Impressions
+
+SMALL: dict[str, dict[str, Any]] = {
+    "ctr": {},
+    "content": {},
+    "nrms": {"word_size": 16, "heads": 2, "head_size": 8, "query_size": 16, "epochs": 4},
+    "npa": {
+        "word_size": 16,
+        "filters": 16,
+        "user_size": 8,
+        "query_size": 8,
+        "epochs": 12,
+        "learning_rate": 0.01,
+        "batch": 32,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def world() -> NewsWorld:
+    return news_world(users=400, articles=800, seed=2)
+
+
+@pytest.fixture(scope="module")
+def fitted(world: NewsWorld) -> dict[str, Recommender]:
+    return {name: registry.create(name, **params).fit(world.dataset) for name, params in SMALL.items()}
+
+
+def valid(world: NewsWorld) -> Impressions:
+    assert world.dataset.valid is not None
+    return world.dataset.valid
+
+
+def auc(shown: Impressions, scores: Any) -> float:
+    told = np.asarray(scores, np.float64)
+    return float(np.nanmean(impressions.measure(shown.indptr, shown.labels, told, np.array([5]))[0]))
+
+
+def test_text_is_learned_and_clicks_so_far_tell_little(world: NewsWorld, fitted: dict[str, Recommender]):
+    shown = valid(world)
+    found = {name: auc(shown, model.score_impressions(shown)) for name, model in fitted.items()}
+    assert found["ctr"] < 0.6 < found["content"]
+    assert found["content"] < found["nrms"] < auc(shown, world.scores(shown))
+    assert found["npa"] > 0.7
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+def test_a_saved_model_scores_the_same(
+    name: str, world: NewsWorld, fitted: dict[str, Recommender], tmp_path: Path
+):
+    fitted[name].save(tmp_path / name)
+    again = palate.load_model(tmp_path / name)
+    shown = valid(world)
+    assert (again.score_impressions(shown) == fitted[name].score_impressions(shown)).all()
+    raw = bytearray((tmp_path / name / "arrays.safetensors").read_bytes())
+    raw[-1] ^= 1
+    (tmp_path / name / "arrays.safetensors").write_bytes(raw)
+    with pytest.raises(SavedModelError):
+        palate.load_model(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+def test_a_seed_is_a_model(name: str, world: NewsWorld, fitted: dict[str, Recommender]):
+    again = registry.create(name, **SMALL[name]).fit(world.dataset)
+    shown = valid(world)
+    assert (again.score_impressions(shown) == fitted[name].score_impressions(shown)).all()
+
+
+@pytest.mark.parametrize("name", ["content", "nrms", "npa"])
+def test_scores_of_a_part_are_those_of_the_whole(name: str, world: NewsWorld, fitted: dict[str, Recommender]):
+    shown, model = valid(world), fitted[name]
+    whole = np.split(model.score_impressions(shown), shown.indptr[1:-1])
+    some = np.array([7, 3, 200])
+    part = shown.select(some)
+    for row, scores in zip(some, np.split(model.score_impressions(part), part.indptr[1:-1]), strict=True):
+        assert scores == pytest.approx(whole[row], abs=2e-6)
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+def test_the_verbs_of_a_recommender_agree_with_impressions(
+    name: str, world: NewsWorld, fitted: dict[str, Recommender]
+):
+    model, shown = fitted[name], valid(world)
+    if name == "ctr":  # scores what comes next, not what had come before a moment of the test
+        shown = replace(shown, time=None)
+    row = 11
+    user = shown.users.decode(shown.user[[row]]).to_list()
+    past = shown.articles.decode(shown.histories.select(shown.history_of[[row]]).item).to_list()
+    some = shown.articles.decode(shown.candidate[shown.indptr[row] : shown.indptr[row + 1]]).to_list()
+    scores = model.score_impressions(shown)[shown.indptr[row] : shown.indptr[row + 1]]
+    if name != "npa":
+        assert model.score(histories=[past], items=some)[0] == pytest.approx(scores, abs=2e-6)
+    ranked = model.rank([past], [some])
+    if name != "npa":
+        order = np.lexsort((some, -scores))
+        assert ranked["item"].to_list() == [some[place] for place in order]
+    lists = model.recommend(users=user, k=5)
+    known = model.fitted.histories
+    seen = model.items.decode(
+        known.item[known.indptr[model.users.code(user[0])] : known.indptr[model.users.code(user[0]) + 1]]
+    )
+    assert len(lists) == 5
+    assert not set(lists["item"]) & set(seen)
+    assert lists["score"].is_sorted(descending=True)
+    fresh = world.dataset.articles.table["item"].tail(20).to_list()
+    assert set(model.recommend(users=user, k=3, candidates=fresh)["item"]) <= set(fresh)
+    assert set(model.recommend(users=user, k=3, where="category = 'money'")["item"]) <= set(
+        world.dataset.articles.table.filter(pl.col("category") == "money")["item"]
+    )
+
+
+@pytest.mark.parametrize("name", ["content", "nrms", "npa"])
+def test_articles_are_known_as_they_come(name: str, world: NewsWorld, fitted: dict[str, Recommender]):
+    table, shown = world.dataset.articles.table, valid(world)
+    late = set(table["item"].tail(100))
+    train = world.dataset.train
+    clean = np.array(
+        [
+            not late & set(train.articles.decode(train.candidate[a:b]))
+            for a, b in zip(train.indptr, train.indptr[1:], strict=False)
+        ]
+    )
+    past = train.histories.select(train.history_of)
+    clean &= np.array(
+        [
+            not late & set(train.articles.decode(past.item[a:b]))
+            for a, b in zip(past.indptr, past.indptr[1:], strict=False)
+        ]
+    )
+    early = palate.Catalogue.from_table(table.head(700), name="title", text=("title",))
+    before = registry.create(name, **SMALL[name]).fit(train.select(clean), catalogue=early)
+    whole = registry.create(name, **SMALL[name]).fit(train.select(clean), catalogue=world.dataset.articles)
+    after = before.with_articles(palate.Catalogue.from_table(table.tail(100), name="title", text=("title",)))
+    assert len(before.items) < len(after.items) == 800
+    # What train never shows teaches nothing, so it is the same whether it came before or after.
+    assert after.score_impressions(shown) == pytest.approx(whole.score_impressions(shown), abs=2e-6)
+
+
+def test_a_reader_without_a_history_and_an_article_without_words_have_scores(world: NewsWorld):
+    table = {
+        "user": ["new", "U000"],
+        "history": [[], ["N000", "N001"]],
+        "candidates": [["N002", "nowhere"], ["N003", "blank"]],
+    }
+    shown = Impressions.from_table(table)
+    articles = pl.concat(
+        [
+            world.dataset.articles.table,
+            pl.DataFrame({"item": ["blank"], "category": [""], "title": ["?! ..."]}),
+        ]
+    )
+    catalogue = palate.Catalogue.from_table(articles, name="title", text=("title",))
+    for name in ("content", "nrms", "npa"):
+        model = registry.create(name, **SMALL[name]).fit(world.dataset.train, catalogue=catalogue)
+        scores = np.asarray(model.score_impressions(shown), float)
+        assert not np.isnan(scores).any()
+        if name != "content":
+            assert np.isfinite(scores).all()
+
+
+# --- the click rate so far ------------------------------------------------------------------------------------
+
+
+def counted(shown: Impressions, train: Impressions, strength: float) -> list[float]:
+    """The smoothed rate by hand: over all that happened in an earlier second."""
+    events = []
+    for part in (train, shown):
+        assert part.time is not None
+        ids = part.articles.decode(part.candidate).to_list()
+        events += [
+            (-1 if part is train else int(part.time[row]), one, bool(hit))
+            for row, one, hit in zip(part.row_of, ids, part.labels, strict=True)
+        ]
+    mean = train.n_clicks / train.n_candidates
+    found = []
+    assert shown.time is not None
+    for row, one in zip(shown.row_of, shown.articles.decode(shown.candidate), strict=True):
+        mine = [hit for time, article, hit in events if article == one and time < shown.time[row]]
+        found.append((sum(mine) + strength * mean) / (len(mine) + strength))
+    return found
+
+
+def test_the_click_rate_is_that_of_what_came_before():
+    world = news_world(users=30, articles=100, shown=10, impressions=3, seed=4)
+    train, shown = world.dataset.train, valid(world)
+    shown = replace(shown, time=np.arange(len(shown)) // 3)  # seconds that several share
+    model = palate.CTR(strength=7.0).fit(train, catalogue=world.dataset.articles)
+    assert model.score_impressions(shown) == pytest.approx(counted(shown, train, 7.0), abs=1e-12)
+
+
+def test_no_click_of_the_future_is_seen(world: NewsWorld, fitted: dict[str, Recommender]):
+    """Labels that are turned round from a moment on change no score until then, of any model."""
+    shown = valid(world)
+    assert shown.time is not None
+    moment = int(np.median(shown.time))
+    later = (shown.time >= moment)[shown.row_of]
+    leaked = replace(shown, clicked=np.where(later, ~shown.labels, shown.labels))
+    for name, model in fitted.items():
+        before, after = model.score_impressions(shown), model.score_impressions(leaked)
+        until = (shown.time <= moment)[shown.row_of]
+        assert (before[until] == after[until]).all(), name
+        assert (name == "ctr") == bool((before != after).any())
+
+
+def test_a_rate_that_does_not_run_stands_still(world: NewsWorld):
+    shown = valid(world)
+    model = palate.CTR(running=False).fit(world.dataset)
+    turned = replace(shown, clicked=~shown.labels)
+    assert (model.score_impressions(shown) == model.score_impressions(turned)).all()
+
+
+# --- what is refused ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+def test_what_is_no_impression_is_refused(name: str, world: NewsWorld):
+    model = registry.create(name, **SMALL[name])
+    with pytest.raises(NotFitted):
+        model.score_impressions(valid(world))
+    with pytest.raises(DataError, match=r"learns from impressions .*palate.load_news"):
+        model.fit(world.dataset.train.interactions())
+    train = world.dataset.train
+    for clicked, said in (
+        (np.zeros_like(train.labels), "nothing was clicked"),
+        (np.ones_like(train.labels), "everything"),
+    ):
+        with pytest.raises(DataError, match=said):
+            model.fit(replace(train, clicked=clicked), catalogue=world.dataset.articles)
+    with pytest.raises(DataError, match="no labels"):
+        model.fit(replace(train, clicked=None), catalogue=world.dataset.articles)
+    if name != "ctr":
+        with pytest.raises(DataError, match="give catalogue"):
+            model.fit(train)
+
+
+def test_sizes_that_contradict_each_other_are_refused():
+    with pytest.raises(PlanError, match="word_size = 40"):
+        palate.NRMS(word_size=30, heads=4, head_size=10)
+    assert palate.NRMS(preset="incumbent").heads == 20
+    assert palate.NRMS(preset="incumbent", heads=10).heads == 10
+    again = palate.NPA(**palate.NPA(preset="paper", filters=20).params())
+    assert (again.filters, again.word_size) == (20, 300)
+
+
+def test_any_recommender_of_interactions_stands_beside_them(world: NewsWorld):
+    shown = valid(world)
+    model = registry.create("ials", factors=8, iterations=5).fit(world.dataset)
+    scores = model.score_impressions(shown)
+    row = 5
+    past = shown.articles.decode(shown.histories.select(shown.history_of[[row]]).item).to_list()
+    some = shown.articles.decode(shown.candidate[shown.indptr[row] : shown.indptr[row + 1]]).to_list()
+    ranked = {one["item"]: one["score"] for one in model.rank([past], [some]).to_dicts()}
+    for item, score in zip(some, scores[shown.indptr[row] : shown.indptr[row + 1]], strict=True):
+        assert score == -np.inf if ranked[item] is None else score == pytest.approx(ranked[item], abs=1e-6)
