@@ -7,7 +7,6 @@ gathered, so once for each that is distinct in the batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal
 
 import torch
@@ -81,28 +80,28 @@ class NRMS(nn.Module):
         self.dropout = Dropout(dropout)
         self.apply(begin)
 
-    def articles(self, words: Tensor, titles: Iterable[Tensor]) -> Tensor:
+    def articles(self, words: Tensor, titles: list[Tensor]) -> Tensor:
         """Return (1 + articles, size); the arguments are as in `Batch`."""
         x = self.dropout(self.words(words))  # (distinct words, word size)
-        parts = _with_padding(self.title.inward(x))
-        x = _with_padding(x) if self.residual else x
+        parts = _in_groups(_with_padding(self.title.inward(x)), titles)
+        plain = _in_groups(_with_padding(x), titles) if self.residual else [None] * len(titles)
         found = [self.blank[None]]
-        for group in titles:
+        for group, part, same in zip(titles, parts, plain, strict=True):
             there = group < len(words)
-            mixed = self.dropout(self.title(gathered(parts, group), there))
-            mixed = mixed + gathered(x, group) if self.residual else mixed
-            found.append(self.title_pool(mixed, there))
+            mixed = self.dropout(self.title(part, there))
+            found.append(self.title_pool(mixed if same is None else mixed + same, there))
         return torch.cat(found)
 
     def readers(self, articles: Tensor, pasts: list[Tensor], strangers: int) -> Tensor:
         """Return (readers, size), the last of them `strangers`."""
-        parts = self.past.inward(articles)
+        places = [group.clamp(min=0) for group in pasts]
+        parts = _in_groups(self.past.inward(articles), places)
+        plain = _in_groups(articles, places) if self.residual else [None] * len(pasts)
         found = []
-        for group in pasts:
+        for group, part, same in zip(pasts, parts, plain, strict=True):
             there = group >= 0
-            mixed = self.dropout(self.past(gathered(parts, group.clamp(min=0)), there))
-            mixed = mixed + gathered(articles, group.clamp(min=0)) if self.residual else mixed
-            found.append(self.past_pool(mixed, there))
+            mixed = self.dropout(self.past(part, there))
+            found.append(self.past_pool(mixed if same is None else mixed + same, there))
         return torch.cat([*found, self.stranger.expand(strangers, self.size)])
 
     def forward(self, batch: Batch) -> Tensor:
@@ -183,38 +182,22 @@ class NPA(nn.Module):
         self.apply(begin)
 
     def tapped(self, words: Tensor) -> Tensor:
-        """Return what each word gives to each place of the window, (distinct words + 1, width, filters)."""
-        taps = _with_padding(self.taps(self.dropout(self.words(words))))
-        return taps.view(len(taps), self.width, self.size)
-
-    def features(self, tapped: Tensor, group: Tensor) -> Tensor:
-        """(articles, longest) places of words to (articles, longest, filters)."""
-        longest = group.shape[1]
-        total = self.bias.expand(*group.shape, self.size)
-        for place in range(self.width):
-            shift = place - self.width // 2  # the word so far to the right gives to this place
-            if abs(shift) >= longest:
-                continue
-            given = gathered(tapped[:, place], group)
-            moved = given[:, max(shift, 0) : longest + min(shift, 0)]
-            total = total + functional.pad(moved, (0, 0, max(-shift, 0), max(shift, 0)))
-        found: Tensor = self.dropout(torch.relu(total))
-        return found
+        """Return what each word gives to each place of the window, (distinct words + 1, width x filters)."""
+        return _with_padding(self.taps(self.dropout(self.words(words))))
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the score of each pair, (pairs)."""
         return self.scores(self.tapped(batch.words), batch)
 
     def scores(self, tapped: Tensor, batch: Batch) -> Tensor:
-        """Return the score of each pair; `tapped` may be of all words there are, and `words` then of none."""
+        """Return the score of each pair; `tapped` is that of the batch's words."""
         users = self.users(batch.users)  # (readers, user size)
         reader, article = [batch.reader], [batch.article]
         start = 0
         for group in batch.pasts:
             there = group >= 0
-            reader.append(
-                (start + torch.arange(len(group), device=group.device))[:, None].expand_as(group)[there]
-            )
+            who = start + torch.arange(len(group), device=group.device)
+            reader.append(who[:, None].expand_as(group)[there])
             article.append(group[there])
             start += len(group)
         seen = self._seen(tapped, batch.titles, users, torch.cat(reader), torch.cat(article))
@@ -237,33 +220,43 @@ class NPA(nn.Module):
         self, tapped: Tensor, titles: list[Tensor], users: Tensor, reader: Tensor, article: Tensor
     ) -> Tensor:
         """Return each article as its reader sees it, (pairs, filters)."""
-        found = self.blank.expand(len(article), self.size)
-        asks, start = self.title_pool.asks(users), 1
-        for group in titles:
-            mine = torch.nonzero((article >= start) & (article < start + len(group)))[:, 0]
-            place, who = article[mine] - start, reader[mine]
-            features = self.features(tapped, group)
-            there = group < len(tapped) - 1
-            weights = masked_softmax(
-                self._logits(asks, self.title_pool.answers(features), who, place), there[place]
-            )
-            tokens = place[:, None] * group.shape[1] + torch.arange(group.shape[1], device=group.device)
-            pooled = functional.embedding_bag(
-                tokens, features.reshape(-1, self.size), mode="sum", per_sample_weights=weights
-            )
-            found = found.index_copy(0, mine, pooled)
-            start += len(group)
+        told = torch.nonzero(article)[:, 0]
+        if not len(told):
+            return self.blank.expand(len(article), self.size)
+        windows, start = _windows(titles, self.width, len(tapped) - 1)
+        features = self.features(tapped, windows)  # (tokens, filters)
+        who, begin, length = (
+            reader[told],
+            start[article[told] - 1],
+            start[article[told]] - start[article[told] - 1],
+        )
+        place = torch.arange(int(length.max()), device=length.device)
+        there = place < length[:, None]  # (pairs, longest)
+        token = torch.where(there, begin[:, None] + place, 0)
+        weights = masked_softmax(self._logits(self.title_pool.asks(users), features, who, token), there)
+        pooled = functional.embedding_bag(
+            token[there], features, length.cumsum(0) - length, mode="sum", per_sample_weights=weights[there]
+        )
+        return self.blank.expand(len(article), self.size).index_copy(0, told, pooled)
+
+    def features(self, tapped: Tensor, windows: Tensor) -> Tensor:
+        """Map (tokens, width) places of the words around each token to (tokens, filters)."""
+        # One row for each word and each place of the window: a token is the sum of `width` rows.
+        rows = tapped.view(-1, self.size)
+        given = functional.embedding_bag(
+            windows * self.width + torch.arange(self.width, device=windows.device), rows, mode="sum"
+        )
+        found: Tensor = self.dropout(torch.relu(given + self.bias))
         return found
 
-    def _logits(self, asks: Tensor, answers: Tensor, who: Tensor, place: Tensor) -> Tensor:
-        """Return how much each word of an article counts for a reader, (pairs, longest)."""
+    def _logits(self, asks: Tensor, features: Tensor, who: Tensor, token: Tensor) -> Tensor:
+        """Return how much each token counts for a reader, (pairs, longest)."""
+        answers = self.title_pool.answers(features)
         if self.title_pool.form == "tutorial":
-            return self.title_pool.logits(
-                gathered(asks, who), gathered(answers.flatten(1), place).view(-1, *answers.shape[1:])
-            )
-        # All readers ask all words, of which few pairs are wanted: one product costs less than gathering words.
-        every = (answers @ asks.T).transpose(1, 2)  # (articles, readers, longest)
-        return gathered(every.reshape(-1, answers.shape[1]), place * len(asks) + who)
+            return self.title_pool.logits(gathered(asks, who), gathered(answers, token))
+        # All readers ask all tokens, of which few pairs are wanted: one product costs less than gathering tokens.
+        every = answers @ asks.T  # (tokens, readers)
+        return gathered(every.view(-1, 1), token * len(asks) + who[:, None]).squeeze(-1)
 
 
 def gathered(rows: Tensor, place: Tensor) -> Tensor:
@@ -279,6 +272,28 @@ def masked_softmax(logits: Tensor, there: Tensor) -> Tensor:
 def _with_padding(rows: Tensor) -> Tensor:
     """Return the rows and one of zeros."""
     return functional.pad(rows, (0, 0, 0, 1))
+
+
+def _in_groups(rows: Tensor, groups: list[Tensor]) -> list[Tensor]:
+    """Return the rows at the places of each group, (lists, longest, size); gathered once, as is the gradient."""
+    if not groups:
+        return []
+    flat = gathered(rows, torch.cat([group.reshape(-1) for group in groups]))
+    parts = torch.split(flat, [group.numel() for group in groups])
+    return [part.view(*group.shape, -1) for part, group in zip(parts, groups, strict=True)]
+
+
+def _windows(titles: list[Tensor], width: int, padding: int) -> tuple[Tensor, Tensor]:
+    """Return the words around each token, (tokens, width), and where each article's tokens start, (articles + 1)."""
+    found, lengths = [], []
+    for group in titles:
+        there = group < padding
+        before = width // 2
+        around = functional.pad(group, (before, width - 1 - before), value=padding)
+        found.append(around.unfold(1, width, 1)[there])
+        lengths.append(there.sum(1))
+    start = functional.pad(torch.cat(lengths).cumsum(0), (1, 0))
+    return torch.cat(found), start
 
 
 def _spread(rows: Tensor, there: Tensor) -> Tensor:
