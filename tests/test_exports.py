@@ -22,8 +22,8 @@ NAMES = {
     "Bias", "Blend", "CTR", "Catalogue", "Content", "Dataset", "EASE", "Histories", "IALS", "Impressions",
     "Interactions", "MF", "Markov", "Mean", "NCF", "NPA", "NRMS", "NewsDataset", "PalateError", "Popularity", "RBM",
     "RLRMC", "Random", "Recommender", "SAR", "SASRec", "SVD", "SessionKNN", "Split", "__version__", "compare",
-    "compare_models", "datasets", "describe", "errors", "evaluate", "evaluate_tables", "evaluation", "experiment",
-    "load", "load_model", "load_news", "models", "report", "run", "split", "tune",
+    "compare_models", "datasets", "describe", "errors", "evaluate", "evaluate_impressions", "evaluate_tables",
+    "evaluation", "experiment", "load", "load_model", "load_news", "models", "report", "run", "split", "tune",
 }  # fmt: skip
 
 

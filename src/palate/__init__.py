@@ -53,6 +53,7 @@ _HOMES = {
     "compare_models": "palate.experiment.compare",
     "describe": "palate.datasets",
     "evaluate": "palate.evaluation",
+    "evaluate_impressions": "palate.evaluation",
     "evaluate_tables": "palate.evaluation",
     "load": "palate.datasets",
     "load_model": "palate.models",
@@ -99,6 +100,7 @@ __all__ = [
     "describe",
     "errors",
     "evaluate",
+    "evaluate_impressions",
     "evaluate_tables",
     "evaluation",
     "experiment",
@@ -117,7 +119,7 @@ if TYPE_CHECKING:
     from palate.catalogue import Catalogue
     from palate.datasets import Dataset, NewsDataset, describe, load, load_news
     from palate.errors import PalateError
-    from palate.evaluation import compare, evaluate, evaluate_tables
+    from palate.evaluation import compare, evaluate, evaluate_impressions, evaluate_tables
     from palate.experiment.compare import compare_models
     from palate.experiment.run import run
     from palate.experiment.tune import tune

@@ -54,6 +54,8 @@ class Impressions:
     """(candidates) codes into `articles`, in the order shown"""
     clicked: NDArray[np.bool_] | None
     """(candidates), or None where the file does not tell"""
+    number: NDArray[np.int64] | None = None
+    """(impressions) the publisher's number of each, or None"""
     notes: tuple[str, ...] = ()
     """what was odd in the source, and what was made of it"""
 
@@ -227,6 +229,7 @@ class Impressions:
             articles=Vocabulary(self.articles.ids.filter(pl.Series(occurs))),
             user=user.astype(np.int32),
             time=None if self.time is None else self.time[places],
+            number=None if self.number is None else self.number[places],
             histories=replace(histories, item=new[histories.item]),
             history_of=history_of.astype(np.int32),
             indptr=indptr,

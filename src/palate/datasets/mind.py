@@ -14,7 +14,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -308,7 +308,8 @@ def _behaviors(files: _Files, bad_rows: BadRows, notes: list[str]) -> Impression
         table["user"], history, shown, clicked, time.dt.epoch("s").to_numpy(), history_of=history_of
     )
     notes.extend(f"{source}: {note}" for note in oddities(found))
-    return found
+    number = table["number"].cast(pl.Int64, strict=False)
+    return found if number.null_count() else replace(found, number=number.to_numpy())
 
 
 def oddities(shown: Impressions) -> list[str]:

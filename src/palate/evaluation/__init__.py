@@ -15,9 +15,11 @@ _HOMES = {
     "Estimate": "significance",
     "Estimates": "tables",
     "Evaluation": "evaluation",
+    "ImpressionEvaluation": "impressions",
     "Study": "study",
     "compare": "significance",
     "evaluate": "evaluation",
+    "evaluate_impressions": "impressions",
     "evaluate_tables": "tables",
 }
 
@@ -27,15 +29,18 @@ __all__ = [
     "Estimate",
     "Estimates",
     "Evaluation",
+    "ImpressionEvaluation",
     "Study",
     "compare",
     "evaluate",
+    "evaluate_impressions",
     "evaluate_tables",
 ]
 
 if TYPE_CHECKING:
     from palate.evaluation.contest import Contest
     from palate.evaluation.evaluation import Evaluation, evaluate
+    from palate.evaluation.impressions import ImpressionEvaluation, evaluate_impressions
     from palate.evaluation.significance import Comparison, Estimate, compare
     from palate.evaluation.study import Study
     from palate.evaluation.tables import Estimates, evaluate_tables

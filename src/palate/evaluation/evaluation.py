@@ -6,10 +6,8 @@ what counts as relevant is the same for all models of a split; nothing of the te
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 from palate.errors import PlanError, did_you_mean
 from palate.evaluation import beyond, rating
 from palate.evaluation.candidates import Candidates, CandidatesLike, best_of, resolve
+from palate.evaluation.clock import Clock
 from palate.evaluation.keys import AT_K, BEYOND, RATING, Wanted, wanted
 from palate.evaluation.ranking import Codes, Floats, auc_values, hits, list_values
 from palate.evaluation.significance import Estimate, Statistic, estimates
@@ -118,7 +117,7 @@ def evaluate(
         SplitError: no relevant row is left.
         NotSupported: rating metrics of a model that rates nothing.
     """
-    clock = _Clock()
+    clock = Clock()
     asked = wanted(metrics, k)
     job = task(model, split, exclude_seen=exclude_seen, relevant_from=relevant_from, show_valid=show_valid)
     chosen = resolve(candidates, model, job, exclude_seen=exclude_seen)
@@ -169,7 +168,7 @@ def _answers(
     candidates: Candidates,
     exclude_seen: bool,
     top: Codes,
-    clock: _Clock,
+    clock: Clock,
     progress: Callable[[int, int], None] | None,
 ) -> dict[str, Floats]:
     """Ask the model for every user, a batch at a time; fill `top` and return the accuracy of each user."""
@@ -212,7 +211,7 @@ def _answers(
     return values
 
 
-def _ratings(model: Recommender, job: Task, clock: _Clock, notes: list[str]) -> rating.Rated:
+def _ratings(model: Recommender, job: Task, clock: Clock, notes: list[str]) -> rating.Rated:
     """Return the test rows whose user (or context) and item the model knows, with its ratings."""
     asked, test = job.ratable(model), job.test
     if left_out := len(test) - len(asked.rows):
@@ -230,32 +229,3 @@ def _ratings(model: Recommender, job: Task, clock: _Clock, notes: list[str]) -> 
     return rating.Rated(
         test.users.ids, user, asked.item, test.value[asked.rows].astype(np.float64), predicted
     )
-
-
-def _now() -> tuple[float, float]:
-    return time.perf_counter(), time.process_time()
-
-
-@dataclass
-class _Clock:
-    """Wall and CPU seconds, those of the model's answers apart."""
-
-    start: tuple[float, float] = field(default_factory=_now)
-    answers: tuple[float, float] = (0.0, 0.0)
-
-    @contextmanager
-    def recommending(self) -> Iterator[None]:
-        """Count the block as the model's own time."""
-        before = _now()
-        yield
-        after = _now()
-        self.answers = (self.answers[0] + after[0] - before[0], self.answers[1] + after[1] - before[1])
-
-    def read(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Return wall and CPU seconds by phase."""
-        now = _now()
-        wall, cpu = (
-            {"recommend": self.answers[n], "evaluate": now[n] - self.start[n] - self.answers[n]}
-            for n in (0, 1)
-        )
-        return wall, cpu

@@ -16,6 +16,14 @@ RATING = ("rmse", "mae", "r2", "explained_variance")
 """Accuracy of predicted values."""
 BEYOND = ("coverage", "user_coverage", "gini", "novelty", "diversity", "serendipity", "popularity_lift")
 """Properties of the first k places other than accuracy."""
+IMPRESSION = (
+    "impression_auc",
+    "impression_mrr",
+    "impression_ndcg",
+    "impression_mrr_tied",
+    "impression_ndcg_tied",
+)
+"""How the candidates of an impression are ordered; of nDCG at a cut-off."""
 NAMES = (*AT_K, *WHOLE, *RATING, *BEYOND)
 
 
@@ -66,3 +74,30 @@ def wanted(metrics: Iterable[str] | str, k: Iterable[int] | int) -> Wanted:
     if not keys:
         raise PlanError("no metric to compute: give metrics, and k for those that have a cut-off.")
     return Wanted(tuple(keys))
+
+
+def impression_keys(metrics: Iterable[str] | str, k: Iterable[int] | int) -> list[str]:
+    """Return the keys of impression metrics, nDCG at every cut-off in `k`; a name may bring its own cut-off.
+
+    Raises PlanError for an unknown metric, a cut-off where none belongs, or nothing at all.
+
+    >>> impression_keys(["impression_auc", "impression_ndcg"], k=[5, 10])
+    ['impression_auc', 'impression_ndcg@5', 'impression_ndcg@10']
+    """
+    keys: dict[str, None] = {}
+    for metric in [metrics] if isinstance(metrics, str) else metrics:
+        name, at, _ = metric.partition("@")
+        if name not in IMPRESSION:
+            hint = did_you_mean(name, IMPRESSION)
+            raise PlanError(f"no metric of impressions {name!r}.{hint} There are: {', '.join(IMPRESSION)}.")
+        if "ndcg" not in name:
+            if at:
+                raise PlanError(f"metric {metric!r}: {name} takes no cut-off; write {name!r}.")
+            keys[name] = None
+            continue
+        # the arithmetic of cut-offs is that of `wanted`
+        stem = wanted([f"ndcg{metric.removeprefix(name)}"], k)
+        keys |= {f"{name}{key.removeprefix('ndcg')}": None for key in stem.keys}
+    if not keys:
+        raise PlanError(f"no metric to compute: give some of {', '.join(IMPRESSION)}.")
+    return list(keys)

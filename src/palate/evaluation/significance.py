@@ -358,9 +358,9 @@ def holm(p: Floats) -> Floats:
 
 
 def _has_values(metric: str, evaluations: Sequence[PerUser]) -> bool:
-    from palate.evaluation.keys import NAMES
+    from palate.evaluation.keys import IMPRESSION, NAMES
 
-    if metric.partition("@")[0] not in NAMES:
+    if metric.partition("@")[0] not in (*NAMES, *IMPRESSION):
         raise PlanError(f"no metric {metric!r}.{did_you_mean(metric, evaluations[0].per_user)}")
     return all(metric in evaluation.per_user for evaluation in evaluations)
 

@@ -262,15 +262,17 @@ class _Law:
         # Median age 6.5 hours, 87 % within a day; what is liked more is shown again and older.
         age = np.exp(self.rng.normal(np.log(6.5), 1.15, (moments, widest))) * _HOUR
         place = np.searchsorted(birth, time[:, None] - age).clip(0, n - 1)
-        other = (place + self.rng.integers(-widest, widest + 1, place.shape)).clip(0, n - 1)
+        nearby = max(n // (9 * 24), 4)  # articles of an hour
+        other = (place + self.rng.integers(-nearby, nearby + 1, place.shape)).clip(0, n - 1)
         place = np.where(self.liking[other] > self.liking[place], other, place)
         return _distinct(self.rng, place, n)
 
 
 def _distinct(rng: np.random.Generator, drawn: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """Return rows of distinct numbers: what repeats in a row is drawn again, nearby, until nothing does."""
-    reach = max(2 * drawn.shape[1], 8)
+    """Return rows of distinct numbers: what repeats in a row is drawn again, ever further away, until nothing does."""
+    reach = 4
     while True:
+        reach = min(2 * reach, n)
         order = np.argsort(drawn, axis=1, kind="stable")
         ordered = np.take_along_axis(drawn, order, 1)
         again = np.zeros(drawn.shape, np.bool_)
