@@ -16,6 +16,7 @@ from palate.errors import DataError, NotFitted, PlanError, SavedModelError
 from palate.kernels import impressions
 from palate.models import registry
 from palate.models.base import Recommender
+from palate.models.news.looking import NewsExplanation
 from palate.news import Impressions
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -174,6 +175,42 @@ def test_a_reader_without_a_history_and_an_article_without_words_have_scores(wor
         assert not np.isnan(scores).any()
         if name != "content":
             assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("name", ["content", "nrms", "npa"])
+def test_an_explanation_adds_up_and_says_what_leaving_out_costs(
+    name: str, world: NewsWorld, fitted: dict[str, Recommender]
+):
+    model, user = fitted[name], "U007"
+    item = model.recommend(users=[user], k=1)["item"][0]
+    told = model.explain(user=user, item=item)
+    assert told.score == pytest.approx(model.score(users=[user], items=[item])[0, 0], abs=1e-5)
+    assert told.baseline + told.contributions["contribution"].sum() == pytest.approx(told.score, abs=1e-9)
+    if name == "content":
+        return
+    assert isinstance(told, NewsExplanation)
+    assert told.contributions["attention"].sum() == pytest.approx(1, abs=1e-6)
+    assert told.words["attention"].sum() == pytest.approx(1, abs=1e-6)
+    titles = dict(world.dataset.articles.table.select("item", "title").rows())
+    assert told.words["word"].to_list() == titles[item].split()
+    # Without a word the article is another one: as the catalogue would have it, had it been written so.
+    less = titles[item].split()[1:]
+    other = pl.DataFrame({"item": ["other"], "category": [""], "title": [" ".join(less)]})
+    grown = model.with_articles(palate.Catalogue.from_table(other, name="title", text=("title",)))
+    loss = told.score - grown.score(users=[user], items=["other"])[0, 0]
+    assert told.words["contribution"][0] == pytest.approx(loss, abs=1e-5)
+    # So it is with an article that was read.
+    first = told.contributions.row(0, named=True)
+    known = model.fitted.histories
+    code = model.users.code(user)
+    past = model.items.decode(known.item[known.indptr[code] : known.indptr[code + 1]]).to_list()
+    if name == "nrms":
+        loss = (
+            told.score
+            - model.score(histories=[[one for one in past if one != first["item"]]], items=[item])[0, 0]
+        )
+        assert first["contribution"] == pytest.approx(loss, abs=1e-5)
+    assert all("Correlation of the two orders" in one for one in told.remarks)
 
 
 # --- the click rate so far ------------------------------------------------------------------------------------

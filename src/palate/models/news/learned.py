@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -16,16 +17,17 @@ from pydantic import BeforeValidator, Field
 from palate import words
 from palate.interactions import Histories
 from palate.models.algorithm import Floats
-from palate.models.contexts import Contexts
+from palate.models.contexts import Contexts, HistoriesLike
 from palate.models.news.base import NewsModel
 from palate.models.search import Span
 from palate.news import Impressions
-from palate.vocabulary import Codes, Vocabulary
+from palate.vocabulary import Codes, Id, Vocabulary
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from palate.models.news.looking import NewsExplanation
     from palate.models.news.reading import Lists
     from palate.models.news.shown import Shown
 
@@ -58,6 +60,8 @@ def _as_text(path: object) -> object:
 class LearnedNews(NewsModel):
     """A network that reads titles and histories, and learns from clicks."""
 
+    verbs: ClassVar[frozenset[str]] = frozenset({"explain"})
+    baseline_is: ClassVar[str] = "that no article gives alone"
     state_type: ClassVar[type] = NewsState
 
     tokenizer: words.Tokenizer = "words"
@@ -225,6 +229,66 @@ class LearnedNews(NewsModel):
                 batch = compose(titles, pasts, 1 + contexts.users[rows], reader, article)
                 found[rows] = module(batch).numpy().reshape(len(rows), len(columns))
         return found
+
+    def _explain(self, contexts: Contexts, item: int) -> tuple[Codes, NDArray[np.float64], float]:
+        """Leave one out: an effect is what the score loses without the article; the baseline is the rest."""
+        past = contexts.events.item[contexts.events.value > 0]
+        distinct = np.unique(past[-self.history :])
+        lists = [past, *(past[past != one] for one in distinct)]
+        indptr = np.concatenate([[0], np.cumsum([len(one) for one in lists])]).astype(np.int64)
+        told = Histories(indptr, np.concatenate(lists), np.ones(int(indptr[-1]), np.float32), None)
+        users = np.full(len(lists), contexts.users[0], np.int32)
+        asked = Contexts(contexts.labels.gather([0] * len(lists)), users, told)
+        scores = self._scores(asked, np.array([item], np.int32))[:, 0].astype(np.float64)
+        effects = scores[0] - scores[1:]
+        return distinct.astype(np.int32), effects, float(scores[0] - effects.sum())
+
+    def explain(
+        self,
+        *,
+        user: Id | None = None,
+        history: Sequence[Id] | HistoriesLike | object | None = None,
+        item: Id,
+        k: int | None = None,
+    ) -> NewsExplanation:
+        """Return what the network looks at and what leaving it out costs: articles that were read, words of the title.
+
+        Args:
+            user, history: one of them, as `recommend` takes it. item: any article. k: articles to show (None: all).
+
+        """
+        from palate.models.news.looking import NewsExplanation, look, remark, word_table
+
+        plain = super().explain(user=user, history=history, item=item)
+        if isinstance(history, (list, tuple)) and not any(isinstance(one, (list, tuple)) for one in history):
+            history = [history]
+        contexts = self._contexts(None if user is None else [user], history)
+        module, titles = self._once(self._prepare)[:2]
+        code = int(self.items.code(item))
+        past = pasts_of(contexts.events).last(self.history)
+        past = past.where(titles.lengths[past.member] > 0)
+        table, words_table, remarks = plain.contributions, pl.DataFrame(), []
+        attention = np.zeros(len(self.items))
+        if len(past.member) and titles.lengths[code]:
+            looks = look(module, titles, past, 1 + int(contexts.users[0]), code)
+            np.add.at(attention, past.member, looks.past_attention)
+            words_table = word_table(self.fitted.state.vocabulary(), looks)
+            remarks.append(
+                remark("words", words_table["word"].to_list(), looks.word_attention, looks.word_effect)
+            )
+        looked = attention[self.items.encode(table["item"])]
+        names = table["item"].to_list() if self.catalogue is None else self.catalogue.names(table["item"])
+        remarks.append(remark("articles", names, looked, table["contribution"].to_numpy()))
+        table = table.insert_column(-1, pl.Series("attention", looked))
+        return NewsExplanation(
+            item=plain.item,
+            score=plain.score,
+            baseline=plain.baseline,
+            baseline_is=plain.baseline_is,
+            contributions=table if k is None else table.head(k),
+            words=words_table,
+            remarks=tuple(one for one in remarks if one),
+        )
 
 
 def pasts_of(events: Histories) -> Lists:

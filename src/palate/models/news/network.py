@@ -7,7 +7,8 @@ gathered, so once for each that is distinct in the batch.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -82,27 +83,48 @@ class NRMS(nn.Module):
 
     def articles(self, words: Tensor, titles: list[Tensor]) -> Tensor:
         """Return (1 + articles, size); the arguments are as in `Batch`."""
+        return torch.cat(
+            [self.blank[None], *(self.title_pool(x, there) for x, there in self._titles(words, titles))]
+        )
+
+    def _titles(self, words: Tensor, titles: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield of each group what its words are together, (articles, longest, size), and which are there."""
         x = self.dropout(self.words(words))  # (distinct words, word size)
         parts = _in_groups(_with_padding(self.title.inward(x)), titles)
         plain = _in_groups(_with_padding(x), titles) if self.residual else [None] * len(titles)
-        found = [self.blank[None]]
         for group, part, same in zip(titles, parts, plain, strict=True):
             there = group < len(words)
             mixed = self.dropout(self.title(part, there))
-            found.append(self.title_pool(mixed if same is None else mixed + same, there))
-        return torch.cat(found)
+            yield mixed if same is None else mixed + same, there
 
     def readers(self, articles: Tensor, pasts: list[Tensor], strangers: int) -> Tensor:
         """Return (readers, size), the last of them `strangers`."""
+        found = [self.past_pool(x, there) for x, there in self._pasts(articles, pasts)]
+        return torch.cat([*found, self.stranger.expand(strangers, self.size)])
+
+    def _pasts(self, articles: Tensor, pasts: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield of each group what its articles are together, (readers, longest, size), and which are there."""
         places = [group.clamp(min=0) for group in pasts]
         parts = _in_groups(self.past.inward(articles), places)
         plain = _in_groups(articles, places) if self.residual else [None] * len(pasts)
-        found = []
         for group, part, same in zip(pasts, parts, plain, strict=True):
             there = group >= 0
             mixed = self.dropout(self.past(part, there))
-            found.append(self.past_pool(mixed if same is None else mixed + same, there))
-        return torch.cat([*found, self.stranger.expand(strangers, self.size)])
+            yield mixed if same is None else mixed + same, there
+
+    def looks(self, batch: Batch) -> tuple[list[Tensor], Tensor]:
+        """Return what one reader looks at: the words of the candidate and of each article read, and these articles.
+
+        batch: of one reader with a history, and one pair whose article has words. Each list of weights is together 1.
+        """
+        titles = [
+            row[mask]
+            for x, there in self._titles(batch.words, batch.titles)
+            for row, mask in zip(self.title_pool.weights(x, there), there, strict=True)
+        ]
+        [(x, there)] = self._pasts(self.articles(batch.words, batch.titles), batch.pasts)
+        chosen = [int(batch.article[0]), *batch.pasts[0][0].tolist()]
+        return [titles[article - 1] for article in chosen], self.past_pool.weights(x, there)[0]
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the score of each pair, (pairs)."""
@@ -151,6 +173,21 @@ class PersonalAttention(nn.Module):
         return together
 
 
+class Tokens(NamedTuple):
+    """The words that readers see, one after the other."""
+
+    pair: Tensor
+    """(articles seen) which pair each belongs to"""
+    features: Tensor
+    """(tokens of the batch, filters)"""
+    token: Tensor
+    """(words seen) places in `features`"""
+    length: Tensor
+    """(articles seen) words of each"""
+    weights: Tensor
+    """(words seen) how much each counts for its reader, together 1 for each article"""
+
+
 class NPA(nn.Module):
     """A convolution over the words of a title; which words, and which articles, count, says the person."""
 
@@ -191,7 +228,17 @@ class NPA(nn.Module):
 
     def scores(self, tapped: Tensor, batch: Batch) -> Tensor:
         """Return the score of each pair; `tapped` is that of the batch's words."""
-        users = self.users(batch.users)  # (readers, user size)
+        seen = self._seen(
+            self._tokens(tapped, batch), len(batch.reader) + sum(int((one >= 0).sum()) for one in batch.pasts)
+        )
+        of_pairs, of_pasts = seen[: len(batch.reader)], seen[len(batch.reader) :]
+        readers = [torch.einsum("nl,nls->ns", weights, x) for weights, x in self._pasts(of_pasts, batch)]
+        readers.append(self.stranger.expand(batch.strangers, self.size))
+        found: Tensor = (gathered(torch.cat(readers), batch.reader) * of_pairs).sum(-1)
+        return found
+
+    def _tokens(self, tapped: Tensor, batch: Batch) -> Tokens | None:
+        """Return the words of what readers see: first of the pairs, then of what each has read; None without any."""
         reader, article = [batch.reader], [batch.article]
         start = 0
         for group in batch.pasts:
@@ -200,44 +247,52 @@ class NPA(nn.Module):
             reader.append(who[:, None].expand_as(group)[there])
             article.append(group[there])
             start += len(group)
-        seen = self._seen(tapped, batch.titles, users, torch.cat(reader), torch.cat(article))
-        of_pairs, of_pasts = seen[: len(batch.reader)], seen[len(batch.reader) :]
+        every = torch.cat(article)
+        told = torch.nonzero(every)[:, 0]
+        if not len(told):
+            return None
+        windows, begin = _windows(batch.titles, self.width, len(tapped) - 1)
+        features = self.features(tapped, windows)  # (tokens, filters)
+        first, length = begin[every[told] - 1], begin[every[told]] - begin[every[told] - 1]
+        place = torch.arange(int(length.max()), device=length.device)
+        there = place < length[:, None]  # (pairs, longest)
+        token = torch.where(there, first[:, None] + place, 0)
+        asks = self.title_pool.asks(self.users(batch.users))
+        weights = masked_softmax(self._logits(asks, features, torch.cat(reader)[told], token), there)
+        return Tokens(told, features, token[there], length, weights[there])
 
-        readers, asks, answers = [], self.past_pool.asks(users), self.past_pool.answers(of_pasts)
+    def _seen(self, tokens: Tokens | None, pairs: int) -> Tensor:
+        """Return each article as its reader sees it, (pairs, filters)."""
+        blank = self.blank.expand(pairs, self.size)
+        if tokens is None:
+            return blank
+        starts = tokens.length.cumsum(0) - tokens.length
+        pooled = functional.embedding_bag(
+            tokens.token, tokens.features, starts, mode="sum", per_sample_weights=tokens.weights
+        )
+        return blank.index_copy(0, tokens.pair, pooled)
+
+    def _pasts(self, of_pasts: Tensor, batch: Batch) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield of each group the weights (readers, longest) and what was read, (readers, longest, filters)."""
+        asks, answers = self.past_pool.asks(self.users(batch.users)), self.past_pool.answers(of_pasts)
         start, row = 0, 0
         for group in batch.pasts:
             there = group >= 0
             stop = start + int(there.sum())
             logits = self.past_pool.logits(asks[row : row + len(group)], _spread(answers[start:stop], there))
-            weights = masked_softmax(logits, there)
-            readers.append(torch.einsum("nl,nls->ns", weights, _spread(of_pasts[start:stop], there)))
+            yield masked_softmax(logits, there), _spread(of_pasts[start:stop], there)
             start, row = stop, row + len(group)
-        readers.append(self.stranger.expand(batch.strangers, self.size))
-        found: Tensor = (gathered(torch.cat(readers), batch.reader) * of_pairs).sum(-1)
-        return found
 
-    def _seen(
-        self, tapped: Tensor, titles: list[Tensor], users: Tensor, reader: Tensor, article: Tensor
-    ) -> Tensor:
-        """Return each article as its reader sees it, (pairs, filters)."""
-        told = torch.nonzero(article)[:, 0]
-        if not len(told):
-            return self.blank.expand(len(article), self.size)
-        windows, start = _windows(titles, self.width, len(tapped) - 1)
-        features = self.features(tapped, windows)  # (tokens, filters)
-        who, begin, length = (
-            reader[told],
-            start[article[told] - 1],
-            start[article[told]] - start[article[told] - 1],
-        )
-        place = torch.arange(int(length.max()), device=length.device)
-        there = place < length[:, None]  # (pairs, longest)
-        token = torch.where(there, begin[:, None] + place, 0)
-        weights = masked_softmax(self._logits(self.title_pool.asks(users), features, who, token), there)
-        pooled = functional.embedding_bag(
-            token[there], features, length.cumsum(0) - length, mode="sum", per_sample_weights=weights[there]
-        )
-        return self.blank.expand(len(article), self.size).index_copy(0, told, pooled)
+    def looks(self, batch: Batch) -> tuple[list[Tensor], Tensor]:
+        """Return what one reader looks at: the words of the candidate and of each article read, and these articles.
+
+        batch: of one reader with a history, and one pair whose article has words. Each list of weights is together 1.
+        """
+        tokens = self._tokens(self.tapped(batch.words), batch)
+        assert tokens is not None
+        seen = self._seen(tokens, 1 + batch.pasts[0].numel())
+        [(weights, _)] = self._pasts(seen[1:], batch)
+        return list(torch.split(tokens.weights, tokens.length.tolist())), weights[0]
 
     def features(self, tapped: Tensor, windows: Tensor) -> Tensor:
         """Map (tokens, width) places of the words around each token to (tokens, filters)."""
