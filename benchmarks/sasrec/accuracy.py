@@ -132,13 +132,14 @@ def main() -> None:
 
 
 def kept(folder: Path) -> list[dict[str, Any]]:
-    """Runs of the result file."""
+    """Runs of the result file that are of the settings above."""
     file = folder / f"{NAME}.json"
-    return json.loads(file.read_text())["runs"] if file.exists() else []
+    runs = json.loads(file.read_text())["runs"] if file.exists() else []
+    return [run for run in runs if run["settings"] == SETTINGS.get(run["set"])]
 
 
 def same(run: dict[str, Any], name: str, seed: int) -> bool:
-    return (run["set"], run["seed"], run["settings"]) == (name, seed, SETTINGS[name])
+    return (run["set"], run["seed"]) == (name, seed)
 
 
 if __name__ == "__main__":
