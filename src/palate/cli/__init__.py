@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from palate.cli.endings import STOPPED, ending
 from palate.cli.verbs import VERBS, help_page, version
+from palate.interrupts import ctrl_c_later
 
 __all__ = ["console", "main"]
 
@@ -54,6 +55,11 @@ def _answer(arguments: list[str]) -> int:
         arguments = [*arguments[1:], "--help"]
     from palate.cli.parse import parse_and_run  # typer costs 0.1 s: only when a verb was named
 
+    if "--help" not in arguments:
+        with (
+            ctrl_c_later()
+        ):  # Polars panics where its import is interrupted, and nearly every verb imports it
+            import polars  # noqa: F401
     return parse_and_run(arguments)
 
 

@@ -22,6 +22,7 @@ from typing import Self
 
 from palate.errors import PalateError, PlanError
 from palate.experiment.bench import Bench, Outcome, Task
+from palate.interrupts import ctrl_c_later
 
 MOST = 4
 """Processes by default at most: each holds the data."""
@@ -128,30 +129,8 @@ def _measure(task: Task) -> Outcome:
 @contextmanager
 def _children(*, threads: int) -> Iterator[None]:
     """Let processes that are started here have so many threads each, and leave Ctrl-C to their parent."""
-    with _ctrl_c_later(), _changed({name: os.environ.get(name) or str(threads) for name in _THREADS}):
+    with ctrl_c_later(), _changed({name: os.environ.get(name) or str(threads) for name in _THREADS}):
         yield
-
-
-@contextmanager
-def _ctrl_c_later() -> Iterator[None]:
-    """Hear a Ctrl-C when the block is over, in it neither here nor, on POSIX, in processes that it starts."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Ctrl-C is the main thread's
-        return
-    came: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
-    masks = hasattr(signal, "pthread_sigmask")
-    before = (
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else set()
-    )  # children inherit it
-    try:
-        yield
-    finally:
-        if masks:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        signal.signal(signal.SIGINT, handler)
-        if came:
-            signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager
