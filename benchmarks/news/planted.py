@@ -84,14 +84,13 @@ def attention(model: Any, world: Any, valid: Any, shuffles: int = 1_000) -> dict
     import torch
 
     from palate.models.news.reading import compose
+    from palate.words import unpacked
 
-    module, titles = model.network(), model._prepare(model.fitted.state)[1]
-    names = model.fitted.state.vocabulary().ids.to_list()
+    module, titles = model.network(), model.titles()
+    names = unpacked(model.fitted.state.words).ids.to_list()
     stems = np.array([name.rstrip("0123456789") for name in names])
     users = [int(one[1:]) for one in valid.users.decode(valid.user)]
     code, facets = model.items.encode(valid.articles.ids), world.likes.shape[1]
-    from palate.datasets.simulate.news import _name
-
     share = np.zeros((len(users), facets))
     for row, user in enumerate(users):
         articles = np.unique(code[valid.candidate[valid.indptr[row] : valid.indptr[row + 1]]])
@@ -99,13 +98,13 @@ def attention(model: Any, world: Any, valid: Any, shuffles: int = 1_000) -> dict
         who = 1 + int(model.users.code(f"U{user:0{len(str(5_000))}}"))
         batch = compose(titles, nobody, np.array([who]), np.zeros(len(articles), np.int64), articles)
         with torch.inference_mode():
-            tokens = module._tokens(module.tapped(batch.words), batch)
+            tokens = module.tokens(module.tapped(batch.words), batch)
         words = np.concatenate(
             [titles.member[titles.indptr[one] : titles.indptr[one + 1]] for one in articles]
         )
         weights = tokens.weights.numpy()
         for facet in range(facets):
-            liked = stems[words] == _name(facet, world.likes[user, facet])
+            liked = stems[words] == world.liked(user)[facet]
             share[row, facet] = weights[liked].mean() if liked.any() else np.nan
     main = world.weights[users].argmax(axis=1)
     rng = np.random.default_rng(0)

@@ -54,6 +54,17 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "amazon-sports-and-outdoors": WIDE,
     "amazon-video-games": WIDE,
     "amazon-video-games-sasrec": WIDE,
+    "amazon-video-games-sasrec:bce": {
+        "loss": "bce",
+        "negatives": 8,
+        "dropout": 0.5,
+        "batch": 768,
+        "window": 50,
+        "learning_rate": 0.002,
+        "schedule": "cosine",
+        "epochs": 100,
+        "patience": 100,
+    },
 }
 SEEDS = (1, 2, 3)
 NAME = "sasrec-accuracy"

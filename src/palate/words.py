@@ -107,3 +107,18 @@ def encode(
     known = code >= 0
     count = np.bincount(each["text"].to_numpy()[known], minlength=len(lists))
     return Texts(words, np.concatenate([[0], np.cumsum(count)]).astype(np.int64), code[known])
+
+
+def packed(words: Vocabulary) -> NDArray[np.uint8]:
+    """Return words as one array, to be saved among others: UTF-8, each ended by a newline (which no word contains)."""
+    return np.frombuffer("".join(f"{word}\n" for word in words.ids).encode(), np.uint8).copy()
+
+
+def unpacked(array: NDArray[np.uint8]) -> Vocabulary:
+    """Return the words that `packed` made an array of."""
+    return Vocabulary(pl.Series("id", bytes(array).decode().split("\n")[:-1], dtype=pl.String))
+
+
+def count(array: NDArray[np.uint8]) -> int:
+    """Return how many words `packed` made an array of."""
+    return int((array == ord("\n")).sum())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from palate.datasets import mind
-from palate.errors import DataError, FetchError
+from palate.errors import DataError, FetchError, SplitError
 
 NEWS = [
     "N1\tsports\tsoccer\tA goal 🥅 for März\tHe scored.\thttps://a\t"
@@ -49,6 +49,17 @@ def test_a_folder_is_read(tmp_path: Path):
     assert "1 lists of entities do not read" in said
     assert "1 impressions have no click" in said
     assert "1 of 3 impressions are of readers without a history" in said
+
+
+def test_a_set_without_a_part_to_measure_on_is_split_by_time(tmp_path: Path):
+    data = mind.load(write(tmp_path / "MINDtiny")).split_by_time(0.7)
+    assert data.valid is not None
+    assert data.train.time is not None
+    assert data.valid.time is not None
+    assert data.train.time.max() < data.valid.time.min()
+    assert len(data.train) + len(data.valid) == 3
+    with pytest.raises(SplitError, match="use it"):
+        data.split_by_time()
 
 
 def test_the_parts_of_a_set_and_the_unlabelled_test(tmp_path: Path):

@@ -132,6 +132,9 @@ def test_titles_say_the_topics_and_histories_the_likes():
     read = train.articles.ids.str.slice(1).cast(pl.Int64).to_numpy()[train.histories.item]
     users = np.repeat(np.arange(300), 8)
     share = (world.topic[read] == world.likes[users]).mean(axis=0)
+    liked = world.liked(7)
+    assert liked[0] in {"sport", "money", "health", "travel", "music", "science"}
+    assert liked[1] in {"north", "south", "east", "west", "coast", "hills"}
     # Drawn with equal weights: neither facet is likelier, and both far likelier than one in six.
     assert share[0] == pytest.approx(share[1], abs=0.05)
     assert (share > 0.5).all()

@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from palate.errors import PlanError, did_you_mean
 from palate.evaluation import beyond, rating
 from palate.evaluation.candidates import Candidates, CandidatesLike, best_of, resolve
 from palate.evaluation.clock import Clock
+from palate.evaluation.estimated import Estimated
 from palate.evaluation.keys import AT_K, BEYOND, RATING, Wanted, wanted
 from palate.evaluation.ranking import Codes, Floats, auc_values, hits, list_values
 from palate.evaluation.significance import Estimate, Statistic, estimates
@@ -29,7 +29,7 @@ _CELLS = 2**23  # scores held at a time
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(Estimated):
     """What one model scored on one test part. Plain data: it can be sent to another process."""
 
     label: str
@@ -61,18 +61,8 @@ class Evaluation:
         asked = Wanted(tuple(self.estimates))
         return rating.statistics(self.rated.sums(), asked) if self.rated is not None else {}
 
-    def estimate(self, key: str) -> Estimate:
-        """Return one metric. Raises PlanError for a key that was not asked for."""
-        if key not in self.estimates:
-            raise PlanError(f"{self.label} has no {key!r}.{did_you_mean(key, self.estimates)}")
-        return self.estimates[key]
-
     def __str__(self) -> str:
-        rows = [
-            f"  {key:<22}{one.mean:9.4f}" + (f"   {one.ci95[0]:.4f} to {one.ci95[1]:.4f}" if one.ci95 else "")
-            for key, one in self.estimates.items()
-        ]
-        return "\n".join([f"{self.label}, {len(self.users):,} users (95 % interval)", *rows, *self.notes])
+        return self.in_words(f"{self.label}, {len(self.users):,} users (95 % interval)")
 
 
 def evaluate(

@@ -17,8 +17,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from palate.atomic import whole
-from palate.errors import DataError, PlanError, did_you_mean
+from palate.errors import DataError
 from palate.evaluation.clock import Clock
+from palate.evaluation.estimated import Estimated
 from palate.evaluation.keys import impression_keys
 from palate.evaluation.significance import Estimate, Floats, Statistic, estimates
 from palate.kernels import impressions as kernel
@@ -30,7 +31,7 @@ _HOURS = (0, 1, 6, 24, 48)
 
 
 @dataclass(frozen=True, eq=False)
-class ImpressionEvaluation:
+class ImpressionEvaluation(Estimated):
     """What one model scored on impressions; `palate.compare` takes several."""
 
     label: str
@@ -64,19 +65,10 @@ class ImpressionEvaluation:
             key: _statistic(values, self.user, len(self.users)) for key, values in self.per_impression.items()
         }
 
-    def estimate(self, key: str) -> Estimate:
-        """Return one metric. Raises PlanError for a key that was not asked for."""
-        if key not in self.estimates:
-            raise PlanError(f"{self.label} has no {key!r}.{did_you_mean(key, self.estimates)}")
-        return self.estimates[key]
-
     def __str__(self) -> str:
-        rows = [
-            f"  {key:<22}{one.mean:9.4f}" + (f"   {one.ci95[0]:.4f} to {one.ci95[1]:.4f}" if one.ci95 else "")
-            for key, one in self.estimates.items()
-        ]
-        title = f"{self.label}, {len(self.user):,} impressions of {len(self.users):,} users (95 % interval by user)"
-        return "\n".join([title, *rows, *self.notes])
+        return self.in_words(
+            f"{self.label}, {len(self.user):,} impressions of {len(self.users):,} users (95 % interval by user)"
+        )
 
 
 def evaluate_impressions(

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr, ValidationError
 
 from palate.catalogue import Catalogue
 from palate.errors import NotFitted, NotSupported, PlanError, did_you_mean
@@ -29,6 +30,10 @@ from palate.models.dense import best_of_all
 from palate.vocabulary import Codes, Vocabulary
 
 Floats = NDArray[np.floating]
+PathText = Annotated[
+    str | None, BeforeValidator(lambda given: str(given) if isinstance(given, Path) else given)
+]
+"""A path among parameters: kept as text, so that they can be written as JSON."""
 T = TypeVar("T")
 
 

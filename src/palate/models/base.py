@@ -335,6 +335,16 @@ class Recommender(Algorithm):
 
         """
         self._need("explain")
+        contexts = self._one_context(user, history)
+        code = int(self._item_codes([item])[0])
+        items, effects, baseline = self._explain(contexts, code)
+        table = answers.contributions(contexts.events, items, effects, self.items)
+        score = float(effects.sum() + baseline)
+        shown = table if k is None else table.head(k)
+        return Explanation(item, score, float(baseline), self.baseline_is, shown)
+
+    def _one_context(self, user: Id | None, history: object | None) -> Contexts:
+        """Return the context of `explain`: a user, or a history."""
         if (user is None) == (history is None):
             raise PlanError("explain one context: give either user=... or history=[...].")
         if isinstance(history, (list, tuple)) and not any(isinstance(one, (list, tuple)) for one in history):
@@ -344,12 +354,7 @@ class Recommender(Algorithm):
             raise PlanError(f"explain one context: {len(contexts):,} histories were given.")
         if not self._known(contexts).all():
             refuse(contexts, np.array([True]), folds_in=self.folds_in)
-        code = int(self._item_codes([item])[0])
-        items, effects, baseline = self._explain(contexts, code)
-        table = answers.contributions(contexts.events, items, effects, self.items)
-        score = float(effects.sum() + baseline)
-        shown = table if k is None else table.head(k)
-        return Explanation(item, score, float(baseline), self.baseline_is, shown)
+        return contexts
 
     def rate(self, pairs: object, *, histories: HistoriesLike | object | None = None) -> pl.DataFrame:
         """Return the rating each user would give each item: user, item, rating, rows as given.

@@ -18,6 +18,7 @@ from palate.models import registry
 from palate.models.base import Recommender
 from palate.models.news.looking import NewsExplanation
 from palate.news import Impressions
+from palate.vocabulary import Vocabulary
 
 SMALL: dict[str, dict[str, Any]] = {
     "ctr": {},
@@ -104,15 +105,16 @@ def test_the_verbs_of_a_recommender_agree_with_impressions(
         shown = replace(shown, time=None)
     row = 11
     user = shown.users.decode(shown.user[[row]]).to_list()
+    if name == "npa":  # a history alone is that of an unknown person
+        strangers = replace(shown, users=Vocabulary.of([f"X{one}" for one in shown.users.ids]))
+        assert (model.score_impressions(strangers) != model.score_impressions(shown)).any()
+        shown = strangers
     past = shown.articles.decode(shown.histories.select(shown.history_of[[row]]).item).to_list()
     some = shown.articles.decode(shown.candidate[shown.indptr[row] : shown.indptr[row + 1]]).to_list()
     scores = model.score_impressions(shown)[shown.indptr[row] : shown.indptr[row + 1]]
-    if name != "npa":
-        assert model.score(histories=[past], items=some)[0] == pytest.approx(scores, abs=2e-6)
+    assert model.score(histories=[past], items=some)[0] == pytest.approx(scores, abs=2e-6)
     ranked = model.rank([past], [some])
-    if name != "npa":
-        order = np.lexsort((some, -scores))
-        assert ranked["item"].to_list() == [some[place] for place in order]
+    assert ranked["item"].to_list() == [some[place] for place in np.lexsort((some, -scores))]
     lists = model.recommend(users=user, k=5)
     known = model.fitted.histories
     seen = model.items.decode(
@@ -286,6 +288,31 @@ def test_what_is_no_impression_is_refused(name: str, world: NewsWorld):
     if name != "ctr":
         with pytest.raises(DataError, match="give catalogue"):
             model.fit(train)
+
+
+@pytest.mark.parametrize("name", ["nrms", "npa"])
+def test_what_leaves_nothing_to_learn_or_to_judge_by_is_said_or_done_without(name: str, world: NewsWorld):
+    train = world.dataset.train
+    model = registry.create(name, **SMALL[name] | {"epochs": 1})
+    one_second = replace(train, time=np.zeros(len(train), np.int64))
+    with pytest.raises(DataError, match=r"of 0 impressions to learn from .*holdout = 0"):
+        model.fit(one_second, catalogue=world.dataset.articles)
+    nothing = replace(valid(world), clicked=np.zeros(valid(world).n_candidates, bool))
+    model.fit(train, valid=nothing, catalogue=world.dataset.articles)
+    assert set(model.fitted.trace[0]) >= {"epoch", "loss"}
+    assert "valid_impression_auc" not in model.fitted.trace[0]
+
+
+def test_asking_a_network_draws_no_random_number(
+    fitted: dict[str, Recommender], world: NewsWorld, tmp_path: Path
+):
+    fitted["npa"].save(tmp_path / "npa")
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    palate.load_model(tmp_path / "npa").score_impressions(valid(world))
+    assert torch.rand(1) == expected
 
 
 def test_sizes_that_contradict_each_other_are_refused():

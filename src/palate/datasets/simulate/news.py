@@ -90,12 +90,9 @@ class NewsWorld:
         found: NDArray[np.float64] = self.sharpness * (weights * same).sum(axis=1) + self.popularity[articles]
         return found
 
-    def word_is_liked(self, user: int, word: str) -> NDArray[np.bool_]:
-        """Return for each facet whether a word is one of the topic that a reader likes, (facets)."""
-        name = word.rstrip("0123456789")
-        return np.array(
-            [_name(facet, self.likes[user, facet]) == name for facet in range(self.likes.shape[1])]
-        )
+    def liked(self, user: int) -> tuple[str, ...]:
+        """Return the topic that a reader likes of each facet, as its words begin: `sport` of `sport07`."""
+        return tuple(_name(facet, int(topic)) for facet, topic in enumerate(self.likes[user]))
 
 
 def news_world(

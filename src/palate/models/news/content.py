@@ -2,7 +2,7 @@
 
 An article is its words, each counted and weighed by how rare it is (TF-IDF, Salton and Buckley 1988), made of length
 1; a reader is the mean of the articles of the history, and the score is the cosine. Nothing of it is learned from
-clicks, so an article that nobody has seen yet is scored like any other: also a new product of a shop, by its name.
+clicks, so an article that nobody has seen yet is scored like any other.
 
 How rare words are is counted over the items that train has; the others are found with those words. Time: one pass over
 the words of histories and candidates; memory 12 bytes for each distinct word of each item.
@@ -24,7 +24,7 @@ from palate.models.algorithm import Floats
 from palate.models.contexts import Contexts
 from palate.models.news.base import NewsModel, text_of
 from palate.news import Impressions
-from palate.vocabulary import Codes, Vocabulary
+from palate.vocabulary import Codes
 
 
 @dataclass
@@ -34,11 +34,11 @@ class ContentState:
     rarity: NDArray[np.float64]
     """(words) log of texts / texts with the word"""
     words: NDArray[np.uint8]
-    """the words in the order of their codes, UTF-8, each ended by a newline"""
+    """as `palate.words.packed` has them"""
 
     def fits(self, n_items: int) -> bool:
         """Return whether the arrays belong together, whatever the items."""
-        return len(self.rarity) == int((self.words == ord("\n")).sum())
+        return len(self.rarity) == words.count(self.words)
 
 
 class Content(NewsModel):
@@ -70,7 +70,7 @@ class Content(NewsModel):
         """Return (items, words), each row of length 1, or 0 without a known word."""
 
         def made(state: ContentState) -> csr_array:
-            known = Vocabulary(pl.Series("id", bytes(state.words).decode().split("\n")[:-1], dtype=pl.String))
+            known = words.unpacked(state.words)
             told = words.encode(self._texts(), tokenizer=self.tokenizer, words=known)
             count = csr_array(
                 (np.ones(len(told.word)), told.word, told.indptr), shape=(len(told), len(known))
@@ -121,8 +121,7 @@ def _state(texts: pl.Series, tokenizer: words.Tokenizer) -> ContentState:
     rarity = (
         np.log((1 + len(told)) / (1 + having)) + 1
     )  # never zero: a text of common words alone is still a text
-    listed = "".join(f"{word}\n" for word in told.words.ids).encode()
-    return ContentState(rarity, np.frombuffer(listed, np.uint8).copy())
+    return ContentState(rarity, words.packed(told.words))
 
 
 def _unit(rows: csr_array) -> csr_array:

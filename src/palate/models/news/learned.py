@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from palate import words
+from palate.errors import DataError
 from palate.interactions import Histories
-from palate.models.algorithm import Floats
+from palate.models.algorithm import Floats, PathText
 from palate.models.contexts import Contexts, HistoriesLike
 from palate.models.news.base import NewsModel
 from palate.models.search import Span
@@ -41,20 +42,12 @@ class NewsState:
     weights: dict[str, NDArray[np.float32]]
     """its parameters by name; "words.weight" is (words, word size)"""
     words: NDArray[np.uint8]
-    """the words in the order of their codes, UTF-8, each ended by a newline"""
+    """as `palate.words.packed` has them"""
 
     def fits(self, n_items: int) -> bool:
         """Return whether the arrays belong together, whatever the articles."""
         table = self.weights.get("words.weight")
-        return table is not None and table.ndim == 2 and len(table) == int((self.words == ord("\n")).sum())
-
-    def vocabulary(self) -> Vocabulary:
-        """Return the words."""
-        return Vocabulary(pl.Series("id", bytes(self.words).decode().split("\n")[:-1], dtype=pl.String))
-
-
-def _as_text(path: object) -> object:
-    return str(path) if isinstance(path, Path) else path
+        return table is not None and table.ndim == 2 and len(table) == words.count(self.words)
 
 
 class LearnedNews(NewsModel):
@@ -74,7 +67,7 @@ class LearnedNews(NewsModel):
     """titles of train that must have a word; others are left out of all titles"""
     start: Literal["lsa", "random"] = "lsa"
     """the words' first vectors: from which words stand in which titles (no click is used), or normal numbers"""
-    vectors: Annotated[str | None, BeforeValidator(_as_text)] = None
+    vectors: PathText = None
     """file of pretrained word vectors (GloVe text, or .npy beside its words); words that it lacks begin as `start`
     says"""
     negatives: int = Field(4, ge=1)
@@ -101,7 +94,7 @@ class LearnedNews(NewsModel):
     """where to learn; auto: a CUDA card if there is one. Scores are made on the processor"""
     precision: Literal["float32", "bfloat16"] = "float32"
     """of the network's products while learning"""
-    checkpoint: Annotated[str | None, BeforeValidator(_as_text)] = None
+    checkpoint: PathText = None
     """folder of the training's state after each epoch: a fit that was stopped goes on from there"""
 
     # --- what a network writes ----------------------------------------------------------------------------------
@@ -134,9 +127,16 @@ class LearnedNews(NewsModel):
             texts.filter(pl.Series(occurs)), tokenizer=self.tokenizer, min_count=self.min_count
         )
         titles = self._titles(known.words)
-        if valid is None and self.holdout and train.time is not None and len(train) > 1:
+        held = valid is None and self.holdout > 0 and train.time is not None and len(train) > 1
+        if held:
             train, valid = train.before(1 - self.holdout)
         shown = self._shown(train)
+        if not shown.mixed.any():
+            took = f" (holdout = {self.holdout:g} took the others)" if held else ""
+            raise DataError(
+                f"{self.name}: of {len(train):,} impressions to learn from{took} none has both a click and an article "
+                "that was not clicked: give more of them, or holdout = 0."
+            )
         judged = None if valid is None else self._judged(valid)
         table = first_vectors(known, self._word_size, start=self.start, vectors=self.vectors, seed=self.seed)
         with own_random(self.seed):
@@ -158,8 +158,7 @@ class LearnedNews(NewsModel):
         )
         loop.train(task, course, self._trace)
         weights = {name: tensor.cpu().numpy() for name, tensor in module.state_dict().items()}
-        told = "".join(f"{word}\n" for word in known.words.ids).encode()
-        return NewsState(weights, np.frombuffer(told, np.uint8).copy())
+        return NewsState(weights, words.packed(known.words))
 
     def _titles(self, vocabulary: Vocabulary) -> Lists:
         from palate.models.news.reading import Lists
@@ -172,12 +171,14 @@ class LearnedNews(NewsModel):
 
         return Shown.of(shown, self.users, self.items, self.history)
 
-    def _judged(self, valid: Impressions) -> Shown:
+    def _judged(self, valid: Impressions) -> Shown | None:
+        """Return what judges an epoch; None where nothing there can be measured."""
         if len(valid) > self.validation_impressions:
             rng = np.random.default_rng(self.seed)
             valid = valid.select(np.sort(rng.choice(len(valid), self.validation_impressions, replace=False)))
         _ = valid.labels
-        return self._shown(valid)
+        shown = self._shown(valid)
+        return shown if shown.mixed.any() else None
 
     def _identity(self, train: Impressions, valid: Impressions | None) -> str:
         """Return a digest of what training depends on, but for how long it goes and where."""
@@ -196,15 +197,21 @@ class LearnedNews(NewsModel):
         module: nn.Module = self._once(self._prepare)[0]
         return module
 
+    def titles(self) -> Lists:
+        """Return the words that are read of each article, in the order of `items`, as codes."""
+        lists: Lists = self._once(self._prepare)[1]
+        return lists
+
     def _prepare(self, state: NewsState) -> tuple[Any, ...]:
         """Return the network and the titles, and what else a model makes once."""
         import torch
 
         weights = {name: torch.from_numpy(array) for name, array in state.weights.items()}
         n_users = len(weights["users.weight"]) - 1 if "users.weight" in weights else 0
-        module = self._make(weights["words.weight"], n_users)
-        module.load_state_dict(weights)
-        return module.eval(), self._titles(state.vocabulary())
+        with torch.device("meta"):  # without numbers, which are there already
+            module = self._make(torch.empty(weights["words.weight"].shape), n_users)
+        module.load_state_dict(weights, assign=True)
+        return module.eval(), self._titles(words.unpacked(state.words))
 
     def _score_shown(self, shown: Impressions) -> NDArray[np.float32]:
         from palate.models.news.training import score
@@ -260,9 +267,7 @@ class LearnedNews(NewsModel):
         from palate.models.news.looking import NewsExplanation, look, remark, word_table
 
         plain = super().explain(user=user, history=history, item=item)
-        if isinstance(history, (list, tuple)) and not any(isinstance(one, (list, tuple)) for one in history):
-            history = [history]
-        contexts = self._contexts(None if user is None else [user], history)
+        contexts = self._one_context(user, history)
         module, titles = self._once(self._prepare)[:2]
         code = int(self.items.code(item))
         past = pasts_of(contexts.events).last(self.history)
@@ -272,7 +277,7 @@ class LearnedNews(NewsModel):
         if len(past.member) and titles.lengths[code]:
             looks = look(module, titles, past, 1 + int(contexts.users[0]), code)
             np.add.at(attention, past.member, looks.past_attention)
-            words_table = word_table(self.fitted.state.vocabulary(), looks)
+            words_table = word_table(words.unpacked(self.fitted.state.words), looks)
             remarks.append(
                 remark("words", words_table["word"].to_list(), looks.word_attention, looks.word_effect)
             )

@@ -229,7 +229,7 @@ class NPA(nn.Module):
     def scores(self, tapped: Tensor, batch: Batch) -> Tensor:
         """Return the score of each pair; `tapped` is that of the batch's words."""
         seen = self._seen(
-            self._tokens(tapped, batch), len(batch.reader) + sum(int((one >= 0).sum()) for one in batch.pasts)
+            self.tokens(tapped, batch), len(batch.reader) + sum(int((one >= 0).sum()) for one in batch.pasts)
         )
         of_pairs, of_pasts = seen[: len(batch.reader)], seen[len(batch.reader) :]
         readers = [torch.einsum("nl,nls->ns", weights, x) for weights, x in self._pasts(of_pasts, batch)]
@@ -237,7 +237,7 @@ class NPA(nn.Module):
         found: Tensor = (gathered(torch.cat(readers), batch.reader) * of_pairs).sum(-1)
         return found
 
-    def _tokens(self, tapped: Tensor, batch: Batch) -> Tokens | None:
+    def tokens(self, tapped: Tensor, batch: Batch) -> Tokens | None:
         """Return the words of what readers see: first of the pairs, then of what each has read; None without any."""
         reader, article = [batch.reader], [batch.article]
         start = 0
@@ -288,7 +288,7 @@ class NPA(nn.Module):
 
         batch: of one reader with a history, and one pair whose article has words. Each list of weights is together 1.
         """
-        tokens = self._tokens(self.tapped(batch.words), batch)
+        tokens = self.tokens(self.tapped(batch.words), batch)
         assert tokens is not None
         seen = self._seen(tokens, 1 + batch.pasts[0].numel())
         [(weights, _)] = self._pasts(seen[1:], batch)

@@ -67,6 +67,11 @@ class Shown:
         clicks: NDArray[np.int64] = total[self.indptr[1:]] - total[self.indptr[:-1]]
         return clicks
 
+    @property
+    def mixed(self) -> NDArray[np.bool_]:
+        """Whether some of its candidates were clicked and some were not, (impressions)."""
+        return (self.clicks_of > 0) & (self.clicks_of < self.sizes)
+
     def by_reader(self, readers: int) -> Iterator[NDArray[np.int64]]:
         """Yield impressions, those of `readers` readers of like length of history at a time."""
         length = np.argsort(self.pasts.lengths, kind="stable")

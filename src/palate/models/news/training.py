@@ -30,8 +30,7 @@ class Clicks:
     judged: Shown | None
 
     def __post_init__(self) -> None:
-        mixed = (self.shown.clicks_of > 0) & (self.shown.clicks_of < self.shown.sizes)
-        self.at = np.flatnonzero(self.shown.clicked & mixed[self.shown.row_of])
+        self.at = np.flatnonzero(self.shown.clicked & self.shown.mixed[self.shown.row_of])
         others = ~self.shown.clicked
         self.other = np.flatnonzero(others)
         self.start = np.concatenate([[0], np.cumsum(others)])[self.shown.indptr].astype(np.int64)

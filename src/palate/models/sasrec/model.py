@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from palate.catalogue import Catalogue
 from palate.errors import DataError, PlanError
 from palate.interactions import Histories, Interactions
-from palate.models.algorithm import Floats, Pairs
+from palate.models.algorithm import Floats, Pairs, PathText
 from palate.models.base import Recommender
 from palate.models.contexts import Contexts
 from palate.models.dense import nearest_by_cosine, of_columns
@@ -51,11 +51,6 @@ class SASRecState:
         """Return whether the arrays are those of so many items."""
         table = self.weights.get("items.weight")
         return table is not None and table.ndim == 2 and len(table) == n_items + 1
-
-
-def _as_text(path: object) -> object:
-    """Return a path as text, so that parameters can be written as JSON."""
-    return str(path) if isinstance(path, Path) else path
 
 
 class SASRec(Recommender):
@@ -117,7 +112,7 @@ class SASRec(Recommender):
     """where to learn; auto: a CUDA card if there is one. Lists are made on the processor"""
     precision: Literal["float32", "bfloat16"] = "float32"
     """of the network's products while learning"""
-    checkpoint: Annotated[str | None, BeforeValidator(_as_text)] = None
+    checkpoint: PathText = None
     """folder of the training's state after each epoch: a fit that was stopped goes on from there"""
 
     _start: SASRec | None = PrivateAttr(None)
