@@ -101,6 +101,29 @@ def test_every_loss_and_block_learns_the_ring(loss: str, gated: bool) -> None:
     assert sum(one == (start + 5) % 12 for start, one in enumerate(found)) >= 10
 
 
+def test_bce_draws_what_the_user_did_not_choose_and_of_one_who_chose_everything_another_item(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from palate.neural import losses
+
+    told = {0: [3, 1, 2], 1: [5, 4, 3, 2, 1, 0, 0, 1], 2: [5, 0]}
+    rows = [(user, item, time) for user, items in told.items() for time, item in enumerate(items)]
+    user, item, time = (np.array(column) for column in zip(*rows, strict=True))
+    drawn: dict[int, set[int]] = {}
+    plain = losses.binary_cross_entropy
+
+    def watched(hidden: Any, table: Any, target: Any, negatives: Any, **rest: Any) -> Any:
+        for one, others in zip(target.tolist(), negatives.tolist(), strict=True):
+            drawn.setdefault(one, set()).update(others)
+        return plain(hidden, table, target, negatives, **rest)
+
+    monkeypatch.setattr(losses, "binary_cross_entropy", watched)
+    # A window of one item, so that each learns its last alone: what stands before it was chosen all the same.
+    few = SMALL | {"window": 1, "loss": "bce", "negatives": 40, "epochs": 3}
+    SASRec(**few).fit(Interactions.from_table({"user": user, "item": item, "time": time}))
+    assert drawn == {2: {0, 4, 5}, 1: {0, 2, 3, 4, 5}, 0: {1, 2, 3, 4}}
+
+
 def test_the_best_epoch_of_validation_is_kept(world: Any) -> None:
     _, split = world
     model = SASRec(**SMALL | {"learning_rate": 0.05}, epochs=8, patience=2).fit(
@@ -317,11 +340,13 @@ def test_all_windows_foretell_every_item_but_the_first_once() -> None:
     histories = Histories(
         np.array([0, 1, 8, 10], np.int64), np.arange(10, dtype=np.int32), np.ones(10, np.float32), None
     )
-    indptr, items = windows(histories, 3, every=True)
+    indptr, items, user = windows(histories, 3, every=True)
+    assert user.tolist() == [1, 1, 2]
     rows = [items[a:b].tolist() for a, b in pairwise(indptr)]
     assert sorted(item for row in rows for item in row[1:]) == [2, 3, 4, 5, 6, 7, 9]
     assert max(len(row) for row in rows) == 4
-    indptr, items = windows(histories, 3, every=False)
+    indptr, items, user = windows(histories, 3, every=False)
+    assert user.tolist() == [1, 2]
     assert [items[a:b].tolist() for a, b in pairwise(indptr)] == [
         [4, 5, 6, 7],
         [8, 9],

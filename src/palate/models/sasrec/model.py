@@ -81,7 +81,8 @@ class SASRec(Recommender):
     loss: Literal["ce", "sampled_ce", "gbce", "bce"] = "ce"
     """cross-entropy over the whole catalogue, or over `negatives` drawn items; gBCE; BCE"""
     negatives: int | None = Field(None, ge=1)
-    """items drawn: for a batch, of sampled_ce and gbce (None: 256), or for each position, of bce (None: 1)"""
+    """items drawn: for a batch, of sampled_ce and gbce (None: 256), or for each position, of bce (None: 1), of those
+    that the user did not choose"""
     calibration: float = Field(0.75, ge=0, le=1)
     """t of gBCE"""
     smoothing: float = Field(0.0, ge=0, lt=1)
@@ -128,6 +129,7 @@ class SASRec(Recommender):
     # --- learning -------------------------------------------------------------------------------------------
 
     def _fit(self, train: Interactions, pairs: Pairs) -> SASRecState:
+        from palate.kernels.order import distinct_pairs
         from palate.models.sasrec.task import NextItem, windows
         from palate.neural import loop
         from palate.neural.devices import own_random
@@ -138,12 +140,13 @@ class SASRec(Recommender):
             validation, events = Validation.held_out(
                 events, train.n_items, share=self.holdout, limit=self.validation_users, seed=self.seed
             )
-        indptr, items = windows(events, self.window, every=self.windows == "all")
+        indptr, items, user = windows(events, self.window, every=self.windows == "all")
         if len(indptr) == 1:
             raise DataError(
                 "sasrec: no user has two events, so nothing follows anything: give data with histories, or use "
                 "popularity."
             )
+        whose = np.repeat(np.arange(len(events), dtype=np.int32), events.lengths)
         with own_random(self.seed):
             module = self._make(train.n_items)
         if self._start is not None:
@@ -152,6 +155,8 @@ class SASRec(Recommender):
             module=module,
             indptr=indptr,
             items=items,
+            user=user,
+            chosen=distinct_pairs(whose, events.item, len(events), train.n_items),
             loss_name=self.loss,
             negatives=min(self.negatives or (1 if self.loss == "bce" else 256), train.n_items),
             calibration=self.calibration,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from palate.interactions import Histories
+from palate.kernels.sampling import negatives
 from palate.models.recent import recent
 from palate.models.sasrec.network import Network
 from palate.models.validation import Validation
@@ -28,6 +29,10 @@ class NextItem:
     indptr: NDArray[np.int64]
     """(rows + 1) into `items`"""
     items: Codes
+    user: Codes
+    """(rows) whose history it is"""
+    chosen: tuple[NDArray[np.int64], Codes]
+    """the distinct items of each user, ascending, as CSR; of loss bce"""
     loss_name: Loss
     negatives: int
     calibration: float
@@ -50,18 +55,30 @@ class NextItem:
         if self.loss_name == "ce":
             loss = losses.cross_entropy(hidden, module.table, target, smoothing=self.smoothing)
         elif self.loss_name == "bce":
-            # Of its own for each position, and never the item itself.
-            drawn = rng.integers(1, max(module.n_items, 2), (len(target), self.negatives))
-            negatives = (target[:, None] + torch.from_numpy(drawn).to(device)) % module.n_items
-            loss = losses.binary_cross_entropy(hidden, module.table, target, negatives)
+            users = np.repeat(self.user[rows], length - 1)
+            drawn = self._unchosen(users, target.cpu().numpy(), rng).to(device)
+            loss = losses.binary_cross_entropy(hidden, module.table, target, drawn)
         else:
-            negatives = torch.from_numpy(rng.integers(0, module.n_items, self.negatives)).to(device)
+            drawn = torch.from_numpy(rng.integers(0, module.n_items, self.negatives)).to(device)
             if self.loss_name == "sampled_ce":
-                loss = losses.cross_entropy(hidden, module.table, target, negatives=negatives)
+                loss = losses.cross_entropy(hidden, module.table, target, negatives=drawn)
             else:
                 t = self.calibration
-                loss = losses.binary_cross_entropy(hidden, module.table, target, negatives, calibration=t)
+                loss = losses.binary_cross_entropy(hidden, module.table, target, drawn, calibration=t)
         return loss, len(target)
+
+    def _unchosen(self, users: Codes, target: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+        """Draw for each position items that its user did not choose, (positions, negatives).
+
+        For a user who chose everything, any but the target.
+        """
+        n_items = self.module.n_items
+        drawn = np.empty((len(users), self.negatives), np.int32)
+        negatives(*self.chosen, n_items, users, int(rng.integers(2**62)), drawn)
+        none = drawn[:, 0] < 0
+        others = rng.integers(1, max(n_items, 2), (int(none.sum()), self.negatives))
+        drawn[none] = (target[none, None] + others) % n_items
+        return torch.from_numpy(drawn.astype(np.int64))
 
     def validate(self) -> dict[str, float]:
         """Return nDCG at 10 of validation rows, over the whole catalogue, what was seen left out."""
@@ -94,22 +111,24 @@ def expected(module: Network, events: Histories, cells: int = 2**15) -> NDArray[
     return found
 
 
-def windows(events: Histories, window: int, *, every: bool) -> tuple[NDArray[np.int64], Codes]:
-    """Return rows to learn from as CSR: of each history the last window + 1 items, or `every` such stretch.
+def windows(events: Histories, window: int, *, every: bool) -> tuple[NDArray[np.int64], Codes, Codes]:
+    """Return rows to learn from as CSR, and whose they are: the last window + 1 items of each, or `every` such stretch.
 
     Stretches share one item, which ends one and begins the next, so that each item but the first is foretold once.
     """
     kept = events.lengths >= 2
     start, stop = events.indptr[:-1][kept], events.indptr[1:][kept]
+    user = np.flatnonzero(kept)
     if not every:
         start = np.maximum(start, stop - window - 1)
         cut = np.stack([start, stop], 1)
     else:
         pieces = -(-(stop - start - 1) // window)
+        user = np.repeat(user, pieces)
         back = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
         end = np.repeat(stop, pieces) - back * window
         cut = np.stack([np.maximum(np.repeat(start, pieces), end - window - 1), end], 1)
     length = cut[:, 1] - cut[:, 0]
     indptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
     place = np.arange(indptr[-1]) - np.repeat(indptr[:-1], length) + np.repeat(cut[:, 0], length)
-    return indptr, events.item[place]
+    return indptr, events.item[place], user.astype(np.int32)
