@@ -89,6 +89,12 @@ class Catalogue:
             name = next((by_lower[known] for known in _NAME_COLUMNS if known in by_lower), None)
         return cls(frame, name=name, text=text)
 
+    def reading(self, *text: str) -> Catalogue:
+        """Return the same items with other columns of longer text. Raises DataError for a column that is not there."""
+        for column in text:
+            require_column(self.table, column, source="the catalogue", role="text")
+        return Catalogue(self.table, name=self.name, text=text)
+
     def names(self, ids: pl.Series | Iterable[int | str]) -> list[str]:
         """Return the display name of each id, in the order given; the id as text where there is none."""
         asked = ids if isinstance(ids, pl.Series) else pl.Series("item", list(ids), strict=False)

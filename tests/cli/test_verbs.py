@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -445,3 +446,53 @@ def test_doctor_ends_with_1_where_a_needed_package_is_missing(
     answer = palate("doctor")
     assert answer.code == 1
     assert "pip install surely-not-here" in answer.out
+
+
+# --- news -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mind(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as MIND's publisher lays it out: train, dev, and a test without labels."""
+    folder = tmp_path_factory.mktemp("MIND")
+    news = [f"N{n}\tnews\tlocal\tword{n % 7} word{n % 3} title\t\thttps://a\t[]\t[]" for n in range(30)]
+    for part in ("train", "dev", "test"):
+        place = folder / f"MINDdemo_{part}"
+        place.mkdir()
+        (place / "news.tsv").write_text("".join(f"{line}\n" for line in news), encoding="utf-8")
+        rows = []
+        for n in range(40):
+            shown = [(7 * n + step) % 30 for step in range(4)]
+            marks = [f"N{one}" + ("" if part == "test" else f"-{int(one % 7 == n % 7)}") for one in shown]
+            rows.append(
+                f"{n + 1}\tU{n % 9}\t11/{12 + n // 10}/2019 2:14:4{n % 10} PM\tN{n % 7} N{n % 7 + 7}\t{' '.join(marks)}"
+            )
+        (place / "behaviors.tsv").write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+    return folder
+
+
+def test_news_is_described_fitted_evaluated_and_submitted(palate: Palate, mind: Path, tmp_path: Path):
+    facts = palate("data", "describe", mind, "--json").json
+    assert (facts["impressions to learn from"], facts["impressions to submit"]) == (40, 40)
+    assert "impressions to measure on" in palate("data", "describe", mind).out
+    fitted = palate("fit", mind, "--model", "content", "--out", tmp_path / "m")
+    assert (fitted.code, "clicks of 9 users" in fitted.out) == (0, True)
+    found = palate("evaluate", tmp_path / "m", "--impressions", mind, "--json").json
+    assert found["metrics"]["impression_auc"]["mean"] > 0.8
+    told = palate("submit", tmp_path / "m", mind, "--out", tmp_path / "prediction.zip")
+    assert told.out.startswith("40 impressions ranked")
+    with zipfile.ZipFile(tmp_path / "prediction.zip") as archive:
+        lines = archive.read("prediction.txt").decode().splitlines()
+    assert [line.split()[0] for line in lines] == [str(n + 1) for n in range(40)]
+    assert sorted(json.loads(lines[0].split(" ", 1)[1])) == [1, 2, 3, 4]
+
+
+def test_what_does_not_go_together_with_news_is_said(palate: Palate, mind: Path, sar: Path, tmp_path: Path):
+    told = palate("submit", sar, mind, "--out", tmp_path / "x.zip")
+    assert (told.code, "knows no article of" in told.err) == (3, True)
+    assert not (tmp_path / "x.zip").exists()
+    assert "goes with a saved MODEL" in palate("evaluate", "--impressions", mind).err
+    assert (
+        "have no value" in palate("fit", mind, "--model", "ctr", "--value", "x", "--out", tmp_path / "m").err
+    )
+    assert "mind-demo" in palate("data", "list").out

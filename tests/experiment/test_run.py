@@ -132,10 +132,10 @@ def test_places_in_a_history_are_no_dates_to_split_by(world: Path, tmp_path: Pat
 def test_a_side_check_by_time_that_fails_leaves_the_run_its_figures(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: PalateError
 ) -> None:
-    def by_its_split(plan: Any, split: Any, *rest: Any, **options: Any) -> Any:
-        if split.protocol.method == "time":
+    def by_its_split(plan: Any, job: Any, **options: Any) -> Any:
+        if job.split.protocol.method == "time":
             raise error
-        return fitting.fit(plan, split, *rest, **options)
+        return fitting.fit(plan, job, **options)
 
     monkeypatch.setattr(running, "fit", by_its_split)
     result = run(world, out=tmp_path / "out")

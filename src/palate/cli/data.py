@@ -12,9 +12,10 @@ import typer
 from palate.cli.options import Json, Quiet, reads_data
 from palate.cli.portrait import print_portrait
 from palate.cli.show import print_json, print_table
+from palate.cli.style import bold
 
 if TYPE_CHECKING:
-    from palate.datasets import DatasetInfo
+    from palate.datasets import DatasetInfo, NewsDataset
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help="Name of a data set, or a file.")]
 
@@ -27,8 +28,9 @@ def list_sets(
 ) -> None:
     """List the data sets that Palate knows by name, and where each one is."""
     from palate import datasets
+    from palate.datasets import news
 
-    known = [one for one in datasets.names() if word is None or word.lower() in one.name]
+    known = [one for one in [*datasets.names(), *news.infos()] if word is None or word.lower() in one.name]
     if as_json:
         print_json([asdict(one) for one in known])
         return
@@ -55,17 +57,19 @@ def get(
     quiet: Quiet = False,
 ) -> None:
     """Get data sets: download what is not here yet, check it, and read it once."""
-    from palate.cli.reading import load, quieten
+    from palate.cli.reading import load, load_impressions, quieten
+    from palate.datasets import Dataset
+    from palate.datasets.news import NAMES
 
     quieten(quiet)
-    got = []
+    got: list[dict[str, object]] = []
     for name in names:
-        dataset = load(name, {})
-        got.append(
-            {"name": dataset.name, "source": dataset.source, "interactions": len(dataset.interactions)}
-        )
+        dataset = load_impressions(name, {}) if name in NAMES else load(name, {})
+        what = "interactions" if isinstance(dataset, Dataset) else "impressions"
+        rows = len(dataset.interactions if isinstance(dataset, Dataset) else dataset.train)
+        got.append({"name": dataset.name, "source": dataset.source, what: rows})
         if not as_json and not quiet:
-            print(f"{dataset.name}: {len(dataset.interactions):,} interactions, from {dataset.source}")
+            print(f"{dataset.name}: {rows:,} {what}, from {dataset.source}")
             print(f"  licence: {dataset.licence}")
     if as_json:
         print_json(got)
@@ -75,14 +79,34 @@ def get(
 def describe(data: Data, as_json: Json = False, quiet: Quiet = False, *, reading: dict[str, Any]) -> None:
     """Describe a data set: counts, density, concentration, activity, time, and what will mislead."""
     from palate import datasets
-    from palate.cli.reading import load, quieten
+    from palate.cli.reading import load, load_impressions, quieten
+    from palate.datasets import mind, news
 
     quieten(quiet)
+    if data in news.NAMES or mind.parts_in(Path(data)):
+        _describe_news(load_impressions(data, reading), as_json)
+        return
     description = datasets.describe(load(data, reading))
     if as_json:
         print_json(description.to_dict())
     else:
         print_portrait(description)
+
+
+def _describe_news(news: NewsDataset, as_json: bool) -> None:
+    facts = news.facts()
+    notes = list(
+        dict.fromkeys(note for part in (news, news.train, news.valid) if part for note in part.notes)
+    )
+    if as_json:
+        print_json({"name": news.name, **facts, "notes": notes, "licence": news.licence})
+        return
+    print(bold(f"{news.name}: articles, and what readers were shown"))
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        print(f"  {name:<{width}}  {f'{value:.1%}' if name.startswith('share') else f'{value:,.0f}'}")
+    for note in notes:
+        print(f"- {note}")
 
 
 @reads_data

@@ -12,14 +12,19 @@ from palate.cli.show import print_json, print_table
 from palate.errors import DataError, PlanError, did_you_mean, listing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import polars as pl
 
+    from palate.evaluation.significance import Estimate
     from palate.vocabulary import Codes, Vocabulary
 
 EXAMPLES = """
 palate evaluate --run run.csv --truth truth.csv --k 5 --k 10
 palate evaluate --run run.csv --truth truth.csv --train train.csv --metrics ndcg,coverage,novelty --json
 palate evaluate models/sar --truth truth.csv --k 10
+palate evaluate models/nrms --impressions mind-demo
+palate evaluate models/nrms --impressions MINDsmall_dev.zip --metrics impression_auc,impression_mrr --json
 """
 
 
@@ -49,15 +54,28 @@ def evaluate(
         float | None,
         typer.Option("--relevant-from", metavar="VALUE", help="Rows of the truth count from this value on."),
     ] = None,
+    impressions: Annotated[
+        str | None,
+        typer.Option("--impressions", metavar="DATA", help="News: a name, MIND's folder or zip, or a file."),
+    ] = None,
+    articles: Annotated[
+        str | None, typer.Option("--articles", metavar="FILE", help="Beside a file of impressions.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Score recommendations against the truth, with a 95 % interval by user.
+    """Score recommendations against the truth, or a model of news against clicks, with a 95 % interval by user.
 
     Every user of the truth counts, also one who got no recommendation. A MODEL leaves out what a user already
-    has, so such pairs leave the truth. Formulas are in docs/metrics.md.
+    has, so such pairs leave the truth. Of news, the part that was published to measure on is scored (else all of it),
+    and articles that the model does not know are read first. Formulas are in docs/metrics.md.
     """
     from palate.evaluation import evaluate_tables
 
+    if impressions is not None:
+        if model is None or run is not None or truth is not None or train is not None:
+            raise PlanError("evaluate: --impressions DATA goes with a saved MODEL, and without other files.")
+        _print(*_of_impressions(model, impressions, articles, metrics, k), as_json)
+        return
     if truth is None:
         raise PlanError("evaluate: give --truth FILE, what the users really chose (columns user, item).")
     cutoffs = tuple(sorted(set(k or [10])))
@@ -81,6 +99,10 @@ def evaluate(
         relevant_from=relevant_from,
     )
     notes += found.notes
+    _print(found, f"{chosen['user'].n_unique():,} users in the truth.", notes, as_json)
+
+
+def _print(found: Mapping[str, Estimate], counted: str, notes: list[str], as_json: bool) -> None:
     if as_json:
         print_json({"metrics": {key: _measured(one) for key, one in found.items()}, "notes": notes})
         return
@@ -88,8 +110,27 @@ def evaluate(
         ("metric", "mean", "95 % from", "to"),
         ((key, float(one.mean), *(one.ci95 or (None, None))) for key, one in found.items()),
     )
-    for note in [f"{chosen['user'].n_unique():,} users in the truth.", *notes]:
+    for note in [counted, *notes]:
         print(note)
+
+
+def _of_impressions(
+    folder: Path, data: str, articles: str | None, metrics: str | None, k: list[int] | None
+) -> tuple[Mapping[str, Estimate], str, list[str]]:
+    """Return the metrics of a model of news, of how many they are, and what to know of them."""
+    from palate.cli.reading import load_impressions, model_at
+    from palate.evaluation.impressions import evaluate_impressions
+    from palate.evaluation.keys import IMPRESSION
+    from palate.models.news.base import NewsModel
+
+    model = model_at(folder)
+    news = load_impressions(data, {"items": articles} if articles else {})
+    shown = news.valid or news.train
+    if isinstance(model, NewsModel) and model.needs_text:
+        model = model.with_articles(news.articles)
+    asked = [one.strip() for one in metrics.split(",")] if metrics else IMPRESSION[:3]
+    found = evaluate_impressions(model, shown, metrics=asked, k=k or [5, 10])
+    return found.estimates, f"{len(found.rows):,} impressions of {len(found.users):,} users.", found.notes
 
 
 def _default(*, with_train: bool) -> tuple[str, ...]:

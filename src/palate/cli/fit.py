@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from palate.cli.options import Json, Quiet, Sets, reads_data
 from palate.cli.show import print_json
 from palate.cli.style import program
+
+if TYPE_CHECKING:
+    from palate.models.base import Recommender
 
 EXAMPLES = """
 palate fit movietweetings --model sar --out models/sar
@@ -35,23 +38,34 @@ def fit(
 ) -> None:
     """Fit one model to all the data and save it in a folder.
 
-    For a comparison with a test set, write a plan and `palate run` it. docs/cli.md lists what --set can set.
+    Models of news (nrms, npa, ctr, content) learn from impressions: DATA is mind-demo, say, or a folder of MIND; of it
+    they take the train part. For a comparison with a test set, write a plan and `palate run` it. docs/cli.md lists what
+    --set can set.
     """
-    from palate.cli.reading import load, parameters, quieten
+    from palate.cli.reading import load, load_impressions, parameters, quieten
     from palate.models import registry
+    from palate.models.news.base import NewsModel
 
     quieten(quiet)
     unfitted = registry.create(model, **parameters(sets or []))
-    dataset = load(data, reading)
-    started = time.perf_counter()
-    fitted = unfitted.fit(dataset.interactions, catalogue=dataset.catalogue)
+    fitted: Recommender
+    if isinstance(unfitted, NewsModel):
+        news = load_impressions(data, reading)
+        started = time.perf_counter()
+        fitted = unfitted.fit(news)
+        train = news.train.clicks()
+    else:
+        dataset = load(data, reading)
+        started = time.perf_counter()
+        fitted = unfitted.fit(dataset.interactions, catalogue=dataset.catalogue)
+        train = dataset.interactions
     seconds = time.perf_counter() - started
     fitted.save(out)
-    train = dataset.interactions
     if as_json:
         facts = {"users": train.n_users, "items": train.n_items, "interactions": len(train)}
         print_json({"model": str(out), "name": model, "params": fitted.params(), **facts, "seconds": seconds})
     elif not quiet:
-        counted = f"{len(train):,} events of {train.n_users:,} users and {train.n_items:,} items"
+        events = "clicks" if isinstance(fitted, NewsModel) else "events"
+        counted = f"{len(train):,} {events} of {train.n_users:,} users and {train.n_items:,} items"
         print(f"{model}: fitted to {counted} in {seconds:.1f} s, saved in {out}")
         print(f"Next: {program()} recommend {out} --users {train.users.ids[0]}")

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from palate.errors import PlanError, SavedModelError
+from palate.errors import PlanError, SavedModelError, listing
 
 if TYPE_CHECKING:
-    from palate.datasets import Dataset
+    from palate.datasets import Dataset, NewsDataset
     from palate.models.base import Recommender
 
 _OPTIONAL = ("value", "time", "event", "basket")  # columns that `none` leaves out
@@ -26,6 +26,21 @@ def load(data: str, reading: dict[str, Any]) -> Dataset:
         options["bad_rows"] = "drop"
     options |= {name: None for name in _OPTIONAL if options.get(name) == "none"}
     return datasets.load(data, **options, progress=False if os.environ.get(_PROGRESS) == "0" else None)
+
+
+def load_impressions(data: str, reading: dict[str, Any]) -> NewsDataset:
+    """Load news by name, folder or file; of the options for reading, those that impressions have."""
+    from palate.datasets import load_news
+
+    known = {"user": "user", "item": "item", "time": "time", "time_unit": "time_unit", "items": "articles"}
+    options = {known[name]: value for name, value in reading.items() if name in known}
+    options |= {name: None for name in ("time",) if options.get(name) == "none"}
+    odd = [name for name in reading if name not in (*known, "drop_bad_rows", "offline")]
+    if odd:
+        raise PlanError(
+            f"{data} is read as impressions, which have no {listing(odd)}: leave --{odd[0].replace('_', '-')} out."
+        )
+    return load_news(data, bad_rows="drop" if reading.get("drop_bad_rows") else "raise", **options)
 
 
 def model_at(folder: Path) -> Recommender:

@@ -19,7 +19,8 @@ VERBS: dict[str, str] = {
     "recommend": "Recommend items from a saved model.",
     "similar": "Items similar to an item.",
     "explain": "Why an item is recommended to a user.",
-    "evaluate": "Score a file of recommendations against the truth.",
+    "evaluate": "Score recommendations against the truth, or news against clicks.",
+    "submit": "Write the ranks of news that MIND's leaderboard takes.",
     "doctor": "Check the installation, and say what to do.",
 }
 

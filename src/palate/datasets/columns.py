@@ -15,7 +15,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "user": ("user", "userid", "user_id", "reviewerid", "customer", "customerid", "visitorid", "uid"),
     "item": (
         "item", "itemid", "item_id", "movie", "movieid", "movie_id", "product", "productid", "product_id",
-        "asin", "book_id", "iid",
+        "asin", "book_id", "iid", "article", "article_id", "news_id",
     ),
     "value": ("value", "rating", "overall", "score", "quantity", "stars"),
     "time": ("time", "timestamp", "unixreviewtime", "unix_time", "datetime", "date"),

@@ -120,9 +120,9 @@ def load_named(name: str) -> NewsDataset:
 # --- which files ----------------------------------------------------------------------------------------------
 
 
-def is_mind(place: Path) -> bool:
-    """Return whether a folder or zip holds `behaviors.tsv`, itself or in its parts."""
-    return bool(_found(place))
+def parts_in(place: Path) -> tuple[Part, ...]:
+    """Return which parts of MIND a folder or zip holds, itself or one folder below; none where it is no MIND."""
+    return tuple(_found(place))
 
 
 def _parts(place: Path) -> dict[Part, _Files]:

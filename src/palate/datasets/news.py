@@ -1,28 +1,72 @@
-"""A name or a folder -> articles and impressions."""
+"""A name, a folder or two files -> articles and impressions."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from palate.columns import BadRows
-from palate.datasets import mind
+from palate.datasets import files, mind, own
+from palate.datasets.dataset import DatasetInfo
 from palate.datasets.newsdata import NewsDataset
 from palate.datasets.simulate import news_world
 from palate.errors import DataError, did_you_mean
+from palate.news import Impressions
 
 NAMES = ("news-world", *mind.NAMES)
 
 
-def load_news(name_or_path: str | Path, *, bad_rows: BadRows = "raise") -> NewsDataset:
-    """Load a news data set by name, or MIND's files from a folder or zip.
+def infos() -> list[DatasetInfo]:
+    """Return the named sets: what each is, and whether it is on this machine."""
+    world = DatasetInfo(
+        "news-world",
+        "A made-up world of news",
+        "Apache-2.0, as Palate",
+        "made in a second",
+        embedded=True,
+        present=True,
+    )
+    sizes = {"demo": "5,000 readers", "small": "50,000 readers", "large": "1 million readers"}
+    named = [(name, sizes[name.removeprefix("mind-")]) for name in mind.NAMES]
+    return [
+        world,
+        *(
+            DatasetInfo(
+                name,
+                f"MIND, {readers}",
+                mind.LICENCE,
+                "by hand",
+                embedded=False,
+                present=mind.find(name) is not None,
+            )
+            for name, readers in named
+        ),
+    ]
+
+
+def load_news(
+    name_or_path: str | Path,
+    *,
+    articles: str | Path | None = None,
+    item: str | None = None,
+    text: str | None = None,
+    bad_rows: BadRows = "raise",
+    **columns: Any,
+) -> NewsDataset:
+    """Load a news data set by name, MIND's files from a folder or zip, or your own from two files.
 
     Args:
         name_or_path: `news-world` (made up, always there), `mind-demo`, `mind-small` or `mind-large` (from the folder
-            PALATE_DATA or the cache); or a folder or zip with `news.tsv` and `behaviors.tsv`, itself or in its parts.
-        bad_rows: `raise` for rows that do not read, with their line numbers, or `drop` and count them.
+            PALATE_DATA or the cache); a folder or zip with `news.tsv` and `behaviors.tsv`, itself or in its parts; or a
+            Parquet or JSONL file of impressions, one a row.
+        articles: beside a file of impressions, the file of the articles, one a row.
+        item: the column of `articles` with their ids; None: item, article or one of its like.
+        text: the column of `articles` that models read; None: the title or name.
+        bad_rows: of MIND's files: `raise` for rows that do not read, with their line numbers, or `drop` and count them.
+        columns: of a file of impressions, as `palate.Impressions.from_table` takes them.
 
-    For two tables of your own: `palate.Impressions.from_table` and `palate.Catalogue.from_table`.
+    For tables in memory: `palate.Impressions.from_table` and `palate.Catalogue.from_table`.
 
     Raises:
         DataError: nothing there that is MIND, or files that do not read.
@@ -37,14 +81,46 @@ def load_news(name_or_path: str | Path, *, bad_rows: BadRows = "raise") -> NewsD
             f"load_news takes a name or a folder, not a {type(name_or_path).__name__}. For tables: "
             "palate.Impressions.from_table and palate.Catalogue.from_table."
         )
+    path = Path(name_or_path).expanduser()
+    if path.is_file() and path.suffix != ".zip":
+        return _of_files(path, articles, item, text, columns)
+    given = [
+        name for name, value in {"articles": articles, "item": item, "text": text, **columns}.items() if value
+    ]
+    if given:
+        raise DataError(
+            f"{name_or_path}: {', '.join(given)} {'is' if len(given) == 1 else 'are'} for a file of impressions; a "
+            "named set and MIND's folders have columns of their own."
+        )
     if name_or_path == "news-world":
         return news_world().dataset
     if str(name_or_path) in mind.NAMES:
         return mind.load_named(str(name_or_path))
-    path = Path(name_or_path).expanduser()
     if not path.exists():
         hint = did_you_mean(str(name_or_path), NAMES)
         raise DataError(
             f"There is no news data set and no folder '{name_or_path}'.{hint} The names are: {', '.join(NAMES)}."
         )
     return mind.load(path, bad_rows=bad_rows)
+
+
+def _of_files(
+    path: Path, articles: str | Path | None, item: str | None, text: str | None, columns: dict[str, Any]
+) -> NewsDataset:
+    if articles is None:
+        raise DataError(
+            f"{path.name}: where are the articles? Give the file of them, one a row, as `articles`."
+        )
+    opened, kind = files.open_file(path)
+    if kind not in ("parquet", "jsonl"):
+        raise DataError(
+            f"{path.name} is {kind}: impressions hold lists of articles, so they come as Parquet or JSONL; MIND's own "
+            "layout is a folder with news.tsv and behaviors.tsv."
+        )
+    shown = Impressions.from_table(opened.read(None), **columns, source=path.name)
+    catalogue, notes = own.load_items(articles, item=item or "item", like=shown.articles)
+    if text is not None:
+        catalogue = catalogue.reading(text)
+    return NewsDataset(
+        path.stem, catalogue, shown, source=str(path), notes=(*opened.notes, *notes, *mind.oddities(shown))
+    )

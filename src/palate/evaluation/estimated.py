@@ -11,6 +11,8 @@ class Estimated:
 
     label: str
     estimates: dict[str, Estimate]
+    seconds: dict[str, float]
+    cpu_seconds: dict[str, float]
     notes: list[str]
 
     def estimate(self, key: str) -> Estimate:

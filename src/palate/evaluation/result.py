@@ -109,6 +109,8 @@ class DataFacts(_Part):
     users: int
     items: int
     interactions: int
+    """Rows; of news, clicks on what was shown."""
+    impressions: int | None = None
     licence: str
     source: str = ""
     notes: list[str] = []
@@ -152,9 +154,11 @@ class SplitFacts(_Part):
 class Slice(_Part):
     """One metric of every model on a part of the users or of the items."""
 
-    kind: Literal["activity", "popularity"]
+    kind: Literal["activity", "popularity", "history", "age"]
+    """`history` and `age` are of impressions: by articles read before, and by hours since the click was first shown."""
     label: str
     users: int
+    """in the part; of news, impressions"""
     items: int | None = None
     metrics: dict[str, Measured]
     """By the model's label."""
@@ -253,6 +257,30 @@ class Example(_Part):
     recommended: list[Recommended]
 
 
+class Looked(_Part):
+    """A word of a title or an article of a history: the attention it gets, and what the score loses without it."""
+
+    name: str
+    attention: float
+    contribution: float
+
+
+class Look(_Part):
+    """What a model of news looked at when it scored one article for one reader."""
+
+    label: str
+    user: str
+    article: str
+    clicked: bool
+    score: Number
+    words: list[Looked]
+    """of the article's title, in order"""
+    history: list[Looked]
+    """what was read before, that which adds most first"""
+    remarks: list[str] = []
+    """where attention and what leaving out costs do not say the same"""
+
+
 class ByTime(_Part):
     """The first metric again on a split by global time, beside a protocol that lets the future into train."""
 
@@ -294,6 +322,7 @@ class Result(_Part):
     examples: list[Example] = []
     by_time: ByTime | None = None
     ratings: RatingFacts | None = None
+    looks: list[Look] = []
     notes: list[str] = []
 
     def ranking(self) -> list[ModelFacts]:
@@ -369,6 +398,8 @@ def metric_name(key: str) -> str:
     """
     base, at, k = key.partition("@")
     known = {"ndcg": "nDCG", "map": "MAP", "map_all": "MAP (all relevant)", "mrr": "MRR", "auc": "AUC"}
+    known |= {"impression_auc": "AUC", "impression_mrr": "MRR", "impression_ndcg": "nDCG"}
+    known |= {"impression_mrr_tied": "MRR (ties averaged)", "impression_ndcg_tied": "nDCG (ties averaged)"}
     known |= {"rmse": "RMSE", "mae": "MAE", "r2": "R2", "hit": "hit rate", "r_precision": "R-precision"}
     return known.get(base, base.replace("_", " ")) + at + k
 

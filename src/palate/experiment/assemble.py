@@ -31,7 +31,7 @@ from palate.evaluation.significance import compare
 from palate.evaluation.task import shows_valid
 from palate.experiment.checks import check_metrics
 from palate.experiment.examples import choose_users, examples, explains
-from palate.experiment.fit import Fitted
+from palate.experiment.fit import E, Fitted
 from palate.experiment.log import now
 from palate.experiment.plan import Plan
 from palate.experiment.rating import measured, rating_facts
@@ -49,7 +49,7 @@ def assemble(
     data: Dataset,
     parts: Split,
     used: Split,
-    fitted: Sequence[Fitted],
+    fitted: Sequence[Fitted[Evaluation]],
     *,
     timed: ByTime | None,
     popular: Evaluation | None = None,
@@ -105,7 +105,7 @@ def assemble(
     )
 
 
-def model_facts(one: Fitted, keys: Sequence[str], shared: Sequence[str] = ()) -> ModelFacts:
+def model_facts(one: Fitted[E], keys: Sequence[str], shared: Sequence[str] = ()) -> ModelFacts:
     """Return a model's row of the result; notes that all models share are said once, elsewhere."""
     return ModelFacts(
         name=one.plan.name,

@@ -76,15 +76,17 @@ def examples(
         items = model.items.decode(codes).to_list()
         recommended = []
         for rank, (item, item_code) in enumerate(zip(items, codes.tolist(), strict=True), start=1):
-            score, reasons = _reasons(model, user if by_name else None, shown, item, catalogue)
+            # a history brings the events behind the list, times and values too
+            who = {"user": user} if by_name else {"history": shown}
+            score, because = reasons(model, who, item, catalogue)
             recommended.append(
                 Recommended(
                     item=str(item),
-                    name=_names(catalogue, [item])[0],
+                    name=names_of(catalogue, [item])[0],
                     rank=rank,
                     score=score,
                     hit=item_code in taken,
-                    reasons=reasons,
+                    reasons=because,
                 )
             )
         told.append(
@@ -92,7 +94,7 @@ def examples(
                 label=evaluation.label,
                 user=str(user),
                 history_length=len(history),
-                history=_names(catalogue, history[:_PAST]),
+                history=names_of(catalogue, history[:_PAST]),
                 held_out=len(taken),
                 recommended=recommended,
             )
@@ -100,26 +102,26 @@ def examples(
     return told
 
 
-def _reasons(
-    model: Recommender, user: Id | None, shown: Interactions, item: Id, catalogue: Catalogue | None
+def reasons(
+    model: Recommender, who: dict[str, Any], item: Id, catalogue: Catalogue | None
 ) -> tuple[float | None, list[Reason]]:
     """Return the score, and the past items that speak most for it with their shares of all that does.
 
-    None as the user is explained by `shown`, the events behind the list, times and values too.
+    `who` is what `explain` takes: a user or a history.
     """
     if not explains(model.name):
         return None, []
-    who: dict[str, Any] = {"history": shown} if user is None else {"user": user}
     told = model.explain(item=item, **who)
     spoken = told.contributions.filter(pl.col("contribution") > 0)
     total = float(spoken["contribution"].sum())
     spoken = spoken.head(REASONS)
-    names = _names(catalogue, spoken["item"].to_list())
+    names = names_of(catalogue, spoken["item"].to_list())
     parts = zip(spoken["item"].to_list(), names, spoken["contribution"].to_list(), strict=True)
     return float(told.score), [
         Reason(item=str(past), name=name, share=value / total) for past, name, value in parts
     ]
 
 
-def _names(catalogue: Catalogue | None, items: list[Any]) -> list[str]:
+def names_of(catalogue: Catalogue | None, items: list[Any]) -> list[str]:
+    """Return how items are called."""
     return catalogue.names(items) if catalogue is not None else [str(item) for item in items]

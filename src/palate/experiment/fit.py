@@ -6,16 +6,19 @@ import contextlib
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from palate.catalogue import Catalogue
 from palate.errors import PalateError, PalateWarning
 from palate.evaluation import Evaluation, evaluate
+from palate.evaluation.estimated import Estimated
 from palate.evaluation.result import Seconds
 from palate.experiment.plan import EvaluatePlan, ModelPlan
 from palate.interactions import Interactions
@@ -27,13 +30,29 @@ try:
 except ImportError:  # Windows has none
     resource = None  # type: ignore[assignment]
 
+E = TypeVar("E", bound=Estimated)
+E_co = TypeVar("E_co", bound=Estimated, covariant=True)
+
+
+class Job(Protocol[E_co]):
+    """What models of a plan have to do. Plain data: it can be sent to another process."""
+
+    def warm_up(self, plan: ModelPlan) -> None:
+        """Compile what the model needs on a little data, so that its seconds are its own and not the compiler's."""
+
+    def learn(self, model: Recommender) -> Recommender:
+        """Fit the model."""
+
+    def judge(self, model: Recommender, label: str) -> E_co:
+        """Evaluate the fitted model."""
+
 
 @dataclass(frozen=True)
-class Fitted:
+class Fitted(Generic[E]):
     """What one model gave and cost."""
 
     plan: ModelPlan
-    evaluation: Evaluation
+    evaluation: E
     seconds: Seconds
     cpu_seconds: Seconds
     peak_rss_mb: float | None
@@ -41,43 +60,26 @@ class Fitted:
     """what `fit` saw, a row for each iteration or epoch"""
 
 
-def fit(
-    plan: ModelPlan,
-    split: Split,
-    how: EvaluatePlan,
-    *,
-    catalogue: Catalogue | None = None,
-    folder: Path | None = None,
-    isolate: bool = False,
-) -> Fitted:
+def fit(plan: ModelPlan, job: Job[E], *, folder: Path | None = None, isolate: bool = False) -> Fitted[E]:
     """Fit and evaluate one model, and save it in `folder` where that is given.
 
-    With `isolate` all of it happens in a fresh process, whose peak memory is then the model's: the split, the
-    fit, the lists of all test users.
+    With `isolate` all of it happens in a fresh process, whose peak memory is then the model's: the data, the
+    fit, all its answers.
     """
     if not isolate:
-        return _fit(plan, split, how, catalogue=catalogue, folder=folder, measure=False)
+        return _fit(plan, job, folder, measure=False)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        asked = pool.submit(_fit, plan, split, how, catalogue=catalogue, folder=folder, measure=True)
-        return asked.result()
+        return pool.submit(_fit, plan, job, folder, measure=True).result()
 
 
-def _fit(
-    plan: ModelPlan,
-    split: Split,
-    how: EvaluatePlan,
-    *,
-    catalogue: Catalogue | None,
-    folder: Path | None,
-    measure: bool,
-) -> Fitted:
-    warm_up(plan, how)
+def _fit(plan: ModelPlan, job: Job[E], folder: Path | None, *, measure: bool) -> Fitted[E]:
+    job.warm_up(plan)
     clock, cpu = time.perf_counter(), time.process_time()
-    model = plan.create().fit(split.train, valid=split.valid, catalogue=catalogue)
+    model = job.learn(plan.create())
     fitted = time.perf_counter() - clock, time.process_time() - cpu
     if folder is not None:
         model.save(folder)
-    evaluation = judge(model, split, how, plan.label)
+    evaluation = job.judge(model, plan.label)
     wall, used = evaluation.seconds, evaluation.cpu_seconds
     return Fitted(
         plan=plan,
@@ -87,6 +89,30 @@ def _fit(
         peak_rss_mb=peak_rss_mb() if measure else None,
         trace=model.fitted.trace,
     )
+
+
+# --- lists ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Learn from interactions, and be judged by lists for the users of the test part."""
+
+    split: Split
+    how: EvaluatePlan
+    catalogue: Catalogue | None = None
+
+    def warm_up(self, plan: ModelPlan) -> None:
+        """Compile the kernels on a few rows."""
+        warm_up(plan, self.how)
+
+    def learn(self, model: Recommender) -> Recommender:
+        """Fit on train."""
+        return model.fit(self.split.train, valid=self.split.valid, catalogue=self.catalogue)
+
+    def judge(self, model: Recommender, label: str) -> Evaluation:
+        """Evaluate on the test part."""
+        return judge(model, self.split, self.how, label)
 
 
 def judge(model: Recommender, split: Split, how: EvaluatePlan, label: str) -> Evaluation:
@@ -111,6 +137,20 @@ _BRIEF = {"epochs": 1, "iterations": 1, "checkpoint": None}
 """what a model is given to warm up: one pass compiles what a hundred use, and a checkpoint is of the real training"""
 
 
+def brief(plan: ModelPlan) -> Recommender:
+    """Return the model, unfitted, with the least to do."""
+    model = plan.create()
+    less = {name: value for name, value in _BRIEF.items() if name in type(model).model_fields}
+    return model.model_copy(update=less)
+
+
+@contextlib.contextmanager
+def forgiving() -> Iterator[None]:
+    """Pass over what a model refuses: so little data may be too little for it, and the data at hand will tell."""
+    with contextlib.suppress(PalateError), warnings.catch_warnings(action="ignore", category=PalateWarning):
+        yield
+
+
 def warm_up(plan: ModelPlan, how: EvaluatePlan) -> None:
     """Compile the kernels on a few rows, so that a model's seconds are its own and not the compiler's."""
     users, items = np.divmod(np.arange(32 * 32), 32)
@@ -119,11 +159,8 @@ def warm_up(plan: ModelPlan, how: EvaluatePlan) -> None:
     tiny = Interactions.from_table({name: column[rows] for name, column in columns.items()})
     split = chronological(tiny, ratio=0.5)
     easy = how.model_copy(update={"bootstrap": 0, "relevant_from": None, "candidates": "all"})
-    # So few rows may be too few for it; the data at hand will tell.
-    with contextlib.suppress(PalateError), warnings.catch_warnings(action="ignore", category=PalateWarning):
-        model = plan.create()
-        brief = {name: value for name, value in _BRIEF.items() if name in type(model).model_fields}
-        judge(model.model_copy(update=brief).fit(split.train), split, easy, plan.label)
+    with forgiving():
+        judge(brief(plan).fit(split.train), split, easy, plan.label)
 
 
 def peak_rss_mb() -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from palate.evaluation.result import Example, ModelFacts, Result, metric_keys, metric_name
+from palate.evaluation.result import ModelFacts, Result, metric_keys, metric_name
 from palate.report.html import figure, interval, places
 from palate.report.words import (
     by_time_words,
@@ -87,7 +87,7 @@ def show(result: Result, console: Console) -> None:
         console.print(escape(said), highlight=False)
     if result.examples:
         console.print()
-        for line in example_lines(result.examples):
+        for line in example_lines(result):
             console.print(escape(line), highlight=False)
 
 
@@ -100,12 +100,17 @@ def notes(result: Result) -> list[str]:
     return said
 
 
-def example_lines(examples: Sequence[Example], *, items: int = 3) -> list[str]:
+def example_lines(result: Result, *, items: int = 3) -> list[str]:
     """Return examples as lines of text, `items` recommendations for each user."""
-    lines = [f"What {examples[0].label} recommends, and why ({HIT} taken in the test part):"]
-    for example in examples:
-        past = "; ".join(example.history[:3])
-        lines += ["", f"User {example.user}, {example.history_length} items so far, last: {past}"]
+    label, news = result.examples[0].label, result.data.impressions is not None
+    lines = [
+        f"How {label} orders what readers were shown, and why ({HIT} clicked):"
+        if news
+        else f"What {label} recommends, and why ({HIT} taken in the test part):"
+    ]
+    for example in result.examples:
+        past, what = "; ".join(example.history[:3]), "articles" if news else "items"
+        lines += ["", f"User {example.user}, {example.history_length} {what} so far, last: {past}"]
         for item in example.recommended[:items]:
             lines.append(f"  {item.rank}. {item.name}{f' {HIT}' if item.hit else ''}")
             if item.reasons:

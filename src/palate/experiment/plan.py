@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from palate.errors import PlanError, did_you_mean
-from palate.experiment import recipes
+from palate.experiment import news, recipes
 from palate.experiment.checks import check_metrics, create_model, give_folder, give_labels, split_params
 from palate.experiment.complaint import complaint
 from palate.experiment.settings import plain, set_value
@@ -62,6 +62,12 @@ class DataPlan(_Section):
     time_unit: Literal["s", "ms", "us", "ns"] | None = None
     items: str | None = None
     """A file of the items: names, attributes, text."""
+    candidates: str | None = None
+    """Of impressions: the column of the articles shown, a list each."""
+    clicked: str | None = None
+    history: str | None = None
+    text: str | None = None
+    """Of impressions: the column of `items` that models of news read."""
     format: Literal["csv", "tsv", "dat", "parquet", "jsonl", "sequences", "pairs"] | None = None
     header: bool | None = None
     separator: str | None = None
@@ -219,6 +225,7 @@ class Plan(_Section):
             set_value(content, setting)
         give_labels(content, source)
         give_folder(content, folder)
+        news.give_defaults(content)
         try:
             plan = cls.model_validate(content)
         except ValidationError as error:
@@ -260,6 +267,11 @@ class Plan(_Section):
         )
 
     @property
+    def of_impressions(self) -> bool:
+        """Whether models are judged by the order of what readers were shown, as news is."""
+        return self.evaluate.metrics[0].startswith("impression_")
+
+    @property
     def shows_valid(self) -> bool:
         """Whether the models are shown each user's validation rows before the test."""
         if self.evaluate.show_valid is not None:
@@ -273,8 +285,15 @@ class Plan(_Section):
     def resolved(self) -> dict[str, Any]:
         """Return the plan with every default written out and nothing that is absent."""
         content = self.model_dump(exclude_none=True)
-        content["split"] = {"method": self.split.method, **split_params(self.split.method, self.split.params)}
-        content["evaluate"]["show_valid"] = self.shows_valid
+        if self.of_impressions:
+            content["split"] = {"method": self.split.method, **news.split_params(self.split)}
+            content["evaluate"] = {key: content["evaluate"][key] for key in news.EVALUATE}
+        else:
+            content["split"] = {
+                "method": self.split.method,
+                **split_params(self.split.method, self.split.params),
+            }
+            content["evaluate"]["show_valid"] = self.shows_valid
         content["models"] = [
             {"name": model.name, "label": model.label, **model.all_params()} for model in self.models
         ]
@@ -286,6 +305,9 @@ class Plan(_Section):
         return write(self.resolved())
 
     def _checked(self, source: str) -> Plan:
+        if self.of_impressions:
+            news.check(self, source)
+            return self
         split_params(self.split.method, self.split.params, source)
         by_file = self.data.name is None or "valid" in self.split.params
         if self.split.method == "given" and by_file and "test" not in self.split.params:

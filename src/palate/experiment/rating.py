@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.evaluation.estimated import Estimated
 from palate.evaluation.evaluation import Evaluation
 from palate.evaluation.keys import AT_K, RATING, Wanted, wanted
 from palate.evaluation.rating import Rated
 from palate.evaluation.result import InducedList, Measured, RatingFacts
-from palate.experiment.fit import fit
+from palate.experiment.fit import Lists, fit
 from palate.experiment.plan import EvaluatePlan, ModelPlan
 from palate.interactions import Interactions
 from palate.report import ratings
@@ -40,7 +41,7 @@ def popularity(used: Split, how: EvaluatePlan) -> Evaluation | None:
     if not key:
         return None
     asked = how.model_copy(update={"metrics": [key]})
-    return fit(ModelPlan(name="popularity", label="popularity"), used, asked).evaluation
+    return fit(ModelPlan(name="popularity", label="popularity"), Lists(used, asked)).evaluation
 
 
 def rating_facts(
@@ -74,7 +75,7 @@ def rating_facts(
     )
 
 
-def measured(evaluation: Evaluation, key: str) -> Measured:
+def measured(evaluation: Estimated, key: str) -> Measured:
     """Return one figure of an evaluation."""
     found = evaluation.estimate(key)
     return Measured(mean=found.mean, ci95=found.ci95, n=found.n)

@@ -16,11 +16,13 @@ from typing import Any
 from palate import __version__, split
 from palate.atomic import whole
 from palate.datasets import Dataset
-from palate.errors import DataError, PalateError, SplitError
+from palate.datasets.newsdata import NewsDataset
+from palate.errors import DataError, PalateError, PlanError, SplitError
 from palate.evaluation.result import ByTime, Result
+from palate.experiment import impressions, news
 from palate.experiment.assemble import assemble
 from palate.experiment.checks import check_metrics
-from palate.experiment.fit import fit
+from palate.experiment.fit import E, Fitted, Job, Lists, fit
 from palate.experiment.log import Log
 from palate.experiment.plan import Plan
 from palate.experiment.rating import measured, popularity, with_lists
@@ -36,7 +38,7 @@ _ORDINAL_BEFORE = 315_532_800
 def run(
     plan: Plan | Mapping[str, Any] | str | Path,
     *,
-    data: Dataset | None = None,
+    data: Dataset | NewsDataset | None = None,
     out: str | Path | None = None,
     isolate: bool = False,
     progress: Callable[[str], None] | None = None,
@@ -80,8 +82,15 @@ def run(
     return result
 
 
-def _run(plan: Plan, data: Dataset | None, folder: Path, isolate: bool, log: Log) -> Result:
+def _run(plan: Plan, data: Dataset | NewsDataset | None, folder: Path, isolate: bool, log: Log) -> Result:
     notes = list(plan.report.notes)
+    if plan.of_impressions:
+        return _run_news(plan, data, folder, isolate, log, notes)
+    if isinstance(data, NewsDataset):
+        raise PlanError(
+            f"{data.name} holds impressions, and this plan is judged by lists: give metrics of impressions "
+            "(impression_auc), or a plan without [evaluate] metrics on news data."
+        )
     if data is None:
         log.step("reading the data")
         data, of_data = read(plan.data)
@@ -91,26 +100,7 @@ def _run(plan: Plan, data: Dataset | None, folder: Path, isolate: bool, log: Log
     parts = divide(plan, data)
     log("split", method=parts.protocol.method, train=len(parts.train), test=len(parts.test))
     used = replace(parts, train=parts.train_and_valid(), valid=None) if plan.evaluate.refit else parts
-    fitted, how = [], with_lists(plan.evaluate)
-    for model in plan.models:
-        log.step(f"fitting and evaluating {model.label}")
-        one = fit(
-            model,
-            used,
-            how,
-            catalogue=data.catalogue,
-            folder=folder / "models" / model.label,
-            isolate=isolate,
-        )
-        for row in one.trace:
-            log("training", label=model.label, **row)
-        log(
-            "model",
-            label=model.label,
-            seconds=one.seconds.model_dump(),
-            cpu_seconds=one.cpu_seconds.model_dump(),
-        )
-        fitted.append(one)
+    fitted = fit_all(plan, Lists(used, with_lists(plan.evaluate), data.catalogue), folder, isolate, log)
     timed = None
     if plan.evaluate.by_time and plan.split.method in _TIMELESS:
         try:
@@ -121,6 +111,41 @@ def _run(plan: Plan, data: Dataset | None, folder: Path, isolate: bool, log: Log
     log.step("comparing and choosing examples")
     popular = popularity(used, plan.evaluate)
     return assemble(plan, data, parts, used, fitted, timed=timed, popular=popular, folder=folder, notes=notes)
+
+
+def _run_news(
+    plan: Plan, data: Dataset | NewsDataset | None, folder: Path, isolate: bool, log: Log, notes: list[str]
+) -> Result:
+    if isinstance(data, Dataset):
+        raise PlanError(f"{data.name} holds interactions, and this plan is judged by impressions.")
+    if data is None:
+        log.step("reading the data")
+        data, of_data = news.read(plan.data)
+        notes = [*notes, *of_data]
+    parts = news.divide(plan, data)
+    log("data", name=data.name, rows=len(data.train), fingerprint=data.fingerprint)
+    log("split", method=parts.protocol.method, train=len(parts.train), test=len(parts.test))
+    fitted = fit_all(plan, impressions.Shown(parts, plan.evaluate), folder, isolate, log)
+    log.step("comparing and choosing examples")
+    return impressions.assemble(plan, parts, fitted, folder=folder, notes=notes)
+
+
+def fit_all(plan: Plan, job: Job[E], folder: Path, isolate: bool, log: Log) -> list[Fitted[E]]:
+    """Fit and evaluate every model of the plan."""
+    fitted = []
+    for model in plan.models:
+        log.step(f"fitting and evaluating {model.label}")
+        one = fit(model, job, folder=folder / "models" / model.label, isolate=isolate)
+        for row in one.trace:
+            log("training", label=model.label, **row)
+        log(
+            "model",
+            label=model.label,
+            seconds=one.seconds.model_dump(),
+            cpu_seconds=one.cpu_seconds.model_dump(),
+        )
+        fitted.append(one)
+    return fitted
 
 
 def by_time(plan: Plan, data: Dataset, log: Log) -> ByTime | None:
@@ -141,9 +166,8 @@ def by_time(plan: Plan, data: Dataset, log: Log) -> ByTime | None:
     figures = {}
     for model in plan.models:
         log.step(f"{model.label} on a split by time")
-        figures[model.label] = measured(
-            fit(model.aside(), timed, how, catalogue=data.catalogue).evaluation, key
-        )
+        job = Lists(timed, how, data.catalogue)
+        figures[model.label] = measured(fit(model.aside(), job).evaluation, key)
     return ByTime(
         at=str(timed.protocol.params.get("at", "")),
         words=timed.protocol.words,

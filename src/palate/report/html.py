@@ -149,7 +149,8 @@ def _charts(result: Result, series: dict[str, int]) -> dict[str, str]:
         "item_rows": charts.bars(_bars(about.get("by_item")), title="Items by rows", x_label="rows per item"),
         "values": charts.bars(_bars(values), title="Rows by value", x_label="value"),
     }
-    for kind, y_label in (("activity", metric), ("popularity", "recall of the user's items in the part")):
+    recall = "recall of the user's items in the part"
+    for kind, y_label in (("activity", metric), ("popularity", recall), ("history", metric), ("age", metric)):
         parts = [part for part in result.slices if part.kind == kind]
         labels = [model.label for model in result.models]
         drawn[kind] = charts.steps(
@@ -222,8 +223,11 @@ def _bars(counts: dict[str, Any] | None) -> list[tuple[str, int]]:
 
 def _facts(about: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what the description says in single figures, as (name, value)."""
-    if not about:
-        return []
+    if "rows" not in about:  # of impressions: figures by name
+        return [
+            (name, f"{value:.1%}" if name.startswith("share") else f"{value:,.0f}")
+            for name, value in about.items()
+        ]
     facts = [
         ("rows", f"{about['rows']:,}"),
         ("distinct user-item pairs", f"{about['pairs']:,}"),

@@ -9,11 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from palate.evaluation.result import ModelFacts
+from palate.evaluation.result import ModelFacts, metric_name
 from palate.report import charts
 
 _STEPS = ("iteration", "epoch")
-_NO_CURVES = {*_STEPS, "seconds", "k", "gradient_norm"}
+_NO_CURVES = {
+    *_STEPS,
+    "seconds",
+    "cpu_seconds",
+    "events_per_second",
+    "clicks_per_second",
+    "k",
+    "gradient_norm",
+}
 
 
 def training_charts(models: Sequence[ModelFacts], series: Mapping[str, int]) -> list[str]:
@@ -47,4 +55,4 @@ def _step(model: ModelFacts) -> str:
 
 
 def _words(name: str) -> str:
-    return {"rmse": "RMSE", "nll": "negative log-likelihood"}.get(name, name.replace("_", " "))
+    return {"nll": "negative log-likelihood"}.get(name, metric_name(name))

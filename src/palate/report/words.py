@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from palate.evaluation.result import LOWER_IS_BETTER, Difference, Result, metric_name
+from palate.evaluation.result import LOWER_IS_BETTER, Difference, Example, Result, metric_name
 from palate.report.svg import number
 
 BASELINES = {
@@ -124,8 +124,13 @@ def model_notes(result: Result) -> list[str]:
 
 
 def seen_words(result: Result) -> str:
-    """Say how test rows that repeat train were taken."""
-    rows = result.split.seen_rows
+    """Say how test rows that repeat train were taken, or who reads for the first time."""
+    split, rows = result.split, result.split.seen_rows
+    if result.data.impressions is not None:
+        return (
+            f"{split.cold_rows:,} of {split.test:,} impressions are of readers whom train lacks, and "
+            f"{split.cold_items:,} of the articles shown are new since train: a model of news reads them all the same."
+        )
     if not result.plan.get("evaluate", {}).get("exclude_seen", True):
         return "Models may recommend what the user already had, and such test rows count."
     if not rows:
@@ -140,6 +145,11 @@ def seen_words(result: Result) -> str:
 def data_words(result: Result) -> str:
     """Say of what a figure is: counts of the data before the split, and the start of its fingerprint."""
     data = result.data
+    if data.impressions is not None:
+        return (
+            f"{data.name}: {data.impressions:,} impressions with {data.interactions:,} clicks of {data.users:,} "
+            f"readers; {data.items:,} articles (fingerprint {data.fingerprint[:12]})."
+        )
     return (
         f"{data.name}: {data.interactions:,} interactions of {data.users:,} users with {data.items:,} items "
         f"(fingerprint {data.fingerprint[:12]})."
@@ -158,6 +168,11 @@ def few_words(result: Result) -> str:
 
 def candidate_words(result: Result) -> str:
     """Say what was ranked."""
+    if result.data.impressions is not None:
+        return (
+            "Every model orders what each impression showed; of candidates with the same score that which stood last "
+            "comes first, as in MIND's script. An AUC of 0.5 is chance."
+        )
     candidates = result.plan.get("evaluate", {}).get("candidates", "all")
     if candidates == "all":
         return f"Every model ranks the whole catalogue of train, {result.split.train_items:,} items."
@@ -170,6 +185,38 @@ def candidate_words(result: Result) -> str:
             f"{candidates.get('seed', 42)}), of those that the user is not known to have met. {few}"
         )
     return f"Every model ranks the candidates that a file lists for each user. {few}"
+
+
+def counted(result: Result) -> str:
+    """Return what a mean of the board is over: the test's users, or its impressions."""
+    n = result.models[0].metrics[result.primary].n
+    return f"{n:,} test {'users' if result.data.impressions is None else 'impressions'}"
+
+
+def example_words(result: Result) -> str:
+    """Say what the examples show."""
+    label, n = result.examples[0].label, len(result.examples)
+    if result.data.impressions is not None:
+        return (
+            f"How {label} orders what {n} test readers were shown, from the shortest history to the longest, and the "
+            "articles read before that speak most for it. ✓ marks a click."
+        )
+    return (
+        f"What {label} recommends to {n} test users, from the quietest to the most active, and the past items that "
+        "speak most for it. ✓ marks an item that the user did take in the test part."
+    )
+
+
+def example_past(result: Result, example: Example) -> str:
+    """Say who an example is of."""
+    last = "; ".join(example.history)
+    if result.data.impressions is not None:
+        clicks = "one was" if example.held_out == 1 else f"{example.held_out:,} were"
+        return (
+            f"{example.history_length:,} articles read before; of those shown {clicks} clicked. Last: {last}."
+        )
+    new = "one" if example.held_out == 1 else "ones"
+    return f"{example.history_length:,} items so far, {example.held_out:,} new {new} in test. Last: {last}."
 
 
 def _and(names: list[str]) -> str:

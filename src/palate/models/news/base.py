@@ -20,8 +20,9 @@ from palate.interactions import Interactions
 from palate.models import checks
 from palate.models.algorithm import Fitted, Pairs
 from palate.models.base import Recommender
+from palate.models.contexts import Contexts
 from palate.news import Impressions
-from palate.vocabulary import Codes, Vocabulary
+from palate.vocabulary import Codes, Id, Vocabulary, as_ids
 
 
 class NewsModel(Recommender):
@@ -120,6 +121,13 @@ class NewsModel(Recommender):
             state=self._moved(fitted.state, code, len(items)),
         )
         return other
+
+    def _one_context(self, user: Id | None, history: object | None) -> Contexts:
+        """Return the context of `explain`: a reader, a history, or a reader with another history than that of train."""
+        if user is None or history is None:
+            return super()._one_context(user, history)
+        alone = super()._one_context(None, history)
+        return replace(alone, users=self.users.encode(as_ids([user])))
 
     # --- what a model writes ------------------------------------------------------------------------------------
 

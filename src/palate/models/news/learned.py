@@ -261,7 +261,8 @@ class LearnedNews(NewsModel):
         """Return what the network looks at and what leaving it out costs: articles that were read, words of the title.
 
         Args:
-            user, history: one of them, as `recommend` takes it. item: any article. k: articles to show (None: all).
+            user, history: one of them, as `recommend` takes it; both for a reader with another history than
+            that of train. item: any article. k: articles to show (None: all).
 
         """
         from palate.models.news.looking import NewsExplanation, look, remark, word_table
