@@ -23,10 +23,13 @@ def drawn(
     return hidden, table, torch.randint(0, ITEMS, (POSITIONS,), generator=generator)
 
 
-def plain(hidden, table, target, *, smoothing=0.0, negatives=None):
+def plain(hidden, table, target, *, smoothing=0.0, negatives=None, weight=1.0):
     """The same with all logits at once."""
     logits = hidden @ table.T
     if negatives is None:
+        logits = logits.scatter_add(
+            1, target[:, None], torch.full_like(target[:, None], -math.log(weight), dtype=logits.dtype)
+        )
         return functional.cross_entropy(logits, target, reduction="sum", label_smoothing=smoothing)
     others = logits[:, negatives] + math.log(ITEMS / len(negatives))
     others = others.masked_fill(negatives == target[:, None], -math.inf)
@@ -42,6 +45,8 @@ def grown(loss, *parameters):
 LOSSES = {
     "full": lambda h, w, y: cross_entropy(h, w, y, chunk=10),
     "smoothed": lambda h, w, y: cross_entropy(h, w, y, smoothing=0.1, chunk=10),
+    "weighed": lambda h, w, y: cross_entropy(h, w, y, weight=0.05, chunk=10),
+    "weighed, smoothed": lambda h, w, y: cross_entropy(h, w, y, weight=0.3, smoothing=0.1, chunk=10),
     "sampled": lambda h, w, y: cross_entropy(h, w, y, negatives=torch.tensor([3, 1, 1, 20]), chunk=10),
     "bce": lambda h, w, y: binary_cross_entropy(h, w, y, (y[:, None] + torch.tensor([1, 5])) % ITEMS),
     "shared bce": lambda h, w, y: binary_cross_entropy(h, w, y, torch.tensor([2, 9])),
@@ -56,13 +61,12 @@ def test_gradients_are_those_of_finite_differences(name: str) -> None:
 
 
 @pytest.mark.parametrize("chunk", [1, 10, 37, 1_000, None])
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_chunks_are_the_whole(chunk: int | None, smoothing: float) -> None:
+@pytest.mark.parametrize(("smoothing", "weight"), [(0.0, 1.0), (0.2, 1.0), (0.0, 0.02), (0.2, 0.4)])
+def test_chunks_are_the_whole(chunk: int | None, smoothing: float, weight: float) -> None:
     hidden, table, target = drawn(torch.float32)
-    loss, gradients = grown(
-        cross_entropy(hidden, table, target, smoothing=smoothing, chunk=chunk), hidden, table
-    )
-    wanted, theirs = grown(plain(hidden, table, target, smoothing=smoothing), hidden, table)
+    how = {"smoothing": smoothing, "weight": weight}
+    loss, gradients = grown(cross_entropy(hidden, table, target, **how, chunk=chunk), hidden, table)
+    wanted, theirs = grown(plain(hidden, table, target, **how), hidden, table)
     assert loss == pytest.approx(wanted, rel=1e-6)
     for mine, other in zip(gradients, theirs, strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-6)
@@ -88,6 +92,19 @@ def test_draws_estimate_the_whole() -> None:
     assert cross_entropy(hidden, table, target, negatives=negatives).item() == pytest.approx(
         cross_entropy(hidden, table, target).item(), rel=0.01
     )
+
+
+def test_a_weight_is_what_a_draw_of_others_has_on_average() -> None:
+    """Below the fraction line, the target's exponential and those of 3 others, were they drawn again and again."""
+    hidden, table, target = drawn()
+    with torch.no_grad():
+        logits = hidden @ table.T
+        mine = logits.gather(1, target[:, None]).exp()
+        others = logits.exp().sum(1, keepdim=True)  # the target may be drawn, as any item
+        below = mine + 3 / ITEMS * (others - mine)
+        wanted = -(mine / below).log().sum()
+    found = cross_entropy(hidden, table, target, weight=3 / ITEMS)
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-12)
 
 
 def test_the_power_of_gbce_is_the_papers() -> None:

@@ -3,7 +3,8 @@
 A position has a vector h, an item a row w of the table, and the score of the item there is h . w. Every loss here is
 the sum over positions of what the score of the item that came next costs against the others:
 
-    cross_entropy           - log softmax over the whole catalogue, with label smoothing
+    cross_entropy           - log softmax over the whole catalogue, with label smoothing; or with less weight on the
+                            other items, as if so many of them had been drawn, without the noise of drawing
     cross_entropy, sampled  the same over the item and a few others drawn evenly, shared by all positions
     binary_cross_entropy    - log sigmoid of the item, - log(1 - sigmoid) of drawn others; with a power on the first it
                             is gBCE (Petrov and Macdonald, "gSASRec", RecSys 2023), which undoes the overconfidence
@@ -39,6 +40,7 @@ def cross_entropy(
     *,
     negatives: Tensor | None = None,
     smoothing: float = 0.0,
+    weight: float = 1.0,
     chunk: int | None = None,
 ) -> Tensor:
     """Return the sum over positions of - log P(target), differentiable by `hidden` and `table`.
@@ -51,6 +53,8 @@ def cross_entropy(
             position it does not count there. Their logits are raised by log(items / drawn): the sum of their
             exponentials is then on average that of all other items.
         smoothing: share of the target's probability that is spread evenly over the catalogue (full loss only).
+        weight: of each other item's exponential beside the target's, above 0 (full loss only). 1: the softmax;
+            n / items: what a softmax over the target and n drawn items has on average below its fraction line.
         chunk: positions at a time.
 
     Cost: 6 x positions x items x size operations, three matrix products; memory items x chunk, and the gradients.
@@ -61,7 +65,7 @@ def cross_entropy(
         if negatives is not None:
             sampled: Tensor = _Sampled.apply(hidden, table, target, negatives, chunk)  # type: ignore[no-untyped-call]
             return sampled
-        full: Tensor = _Full.apply(hidden, table, target, smoothing, chunk)  # type: ignore[no-untyped-call]
+        full: Tensor = _Full.apply(hidden, table, target, smoothing, weight, chunk)  # type: ignore[no-untyped-call]
         return full
 
 
@@ -98,9 +102,21 @@ class _Full(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, table: Tensor, target: Tensor, smoothing: float, chunk: int | None
+        ctx: Any,
+        hidden: Tensor,
+        table: Tensor,
+        target: Tensor,
+        smoothing: float,
+        weight: float,
+        chunk: int | None,
     ) -> Tensor:
-        n_items = len(table)
+        n_items, more = (
+            len(table),
+            1 / weight - 1,
+        )  # dividing by the weight, so that it is the target that has more
+        owed = hidden.new_full(
+            (len(hidden),), 1 - smoothing
+        )  # of its own row, what a position's target takes off
         of_hidden, of_table = torch.empty_like(hidden), torch.zeros_like(table)
         losses = torch.zeros((), dtype=_exact(hidden), device=hidden.device)
         middle = table.mean(0) if smoothing else None
@@ -110,14 +126,19 @@ class _Full(torch.autograd.Function):
             logits = torch.mm(table, h.T, out=buffer)  # (items, chunk)
             shift, total = _raise(logits, small)
             chosen = (h * theirs).sum(-1)
-            losses += (total.log() + shift - (1 - smoothing) * chosen).sum(dtype=losses.dtype)
+            if more:
+                extra = more * torch.exp(chosen - shift)
+                total = total + extra
+                owed[rows] -= extra / total
+            told = chosen - math.log(weight)
+            losses += (total.log() + shift - (1 - smoothing) * told).sum(dtype=losses.dtype)
             here = torch.mm(logits.T, table, out=of_hidden[rows]).div_(total[:, None])
-            here.sub_(theirs, alpha=1 - smoothing)
+            here.sub_(theirs * owed[rows, None])
             if middle is not None:
-                losses -= smoothing * (h @ middle).sum(dtype=losses.dtype)
+                losses -= smoothing * ((h @ middle) - math.log(weight) / n_items).sum(dtype=losses.dtype)
                 here.sub_(smoothing * middle)
             of_table.addmm_(logits, h / total[:, None])
-        of_table.index_add_(0, target, hidden, alpha=-(1 - smoothing))
+        of_table.index_add_(0, target, hidden * -owed[:, None])
         if smoothing:
             of_table -= smoothing / n_items * hidden.sum(0)
         ctx.save_for_backward(of_hidden, of_table)
@@ -126,7 +147,7 @@ class _Full(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, outer: Tensor) -> Any:
         of_hidden, of_table = ctx.saved_tensors
-        return of_hidden * outer, of_table * outer, None, None, None
+        return of_hidden * outer, of_table * outer, None, None, None, None
 
 
 class _Sampled(torch.autograd.Function):

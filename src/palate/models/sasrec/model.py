@@ -53,6 +53,9 @@ class SASRecState:
         return table is not None and table.ndim == 2 and len(table) == n_items + 1
 
 
+_NEGATIVES = {"sampled_ce": 256, "gbce": 256, "bce": 1}
+
+
 class SASRec(Recommender):
     """Self-attentive sequential recommendation."""
 
@@ -82,7 +85,7 @@ class SASRec(Recommender):
     """cross-entropy over the whole catalogue, or over `negatives` drawn items; gBCE; BCE"""
     negatives: int | None = Field(None, ge=1)
     """items drawn: for a batch, of sampled_ce and gbce (None: 256), or for each position, of bce (None: 1), of those
-    that the user did not choose"""
+    that the user did not choose. Of ce none is drawn: all others together weigh as so many (None: as they are)"""
     calibration: float = Field(0.75, ge=0, le=1)
     """t of gBCE"""
     smoothing: float = Field(0.0, ge=0, lt=1)
@@ -158,7 +161,9 @@ class SASRec(Recommender):
             user=user,
             chosen=distinct_pairs(whose, events.item, len(events), train.n_items),
             loss_name=self.loss,
-            negatives=min(self.negatives or (1 if self.loss == "bce" else 256), train.n_items),
+            negatives=min(
+                self.negatives or _NEGATIVES.get(self.loss, train.n_items), max(train.n_items - 1, 1)
+            ),
             calibration=self.calibration,
             smoothing=self.smoothing,
             cells=self.batch,

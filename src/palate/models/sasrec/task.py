@@ -53,7 +53,8 @@ class NextItem:
         filled = items[:, 1:] != module.n_items
         hidden, target = hidden[filled], items[:, 1:][filled]  # (positions, size), (positions)
         if self.loss_name == "ce":
-            loss = losses.cross_entropy(hidden, module.table, target, smoothing=self.smoothing)
+            weight = self.negatives / max(module.n_items - 1, 1)
+            loss = losses.cross_entropy(hidden, module.table, target, smoothing=self.smoothing, weight=weight)
         elif self.loss_name == "bce":
             users = np.repeat(self.user[rows], length - 1)
             drawn = self._unchosen(users, target.cpu().numpy(), rng).to(device)
