@@ -16,6 +16,7 @@ from palate.errors import DataError, NotFitted, PlanError, SavedModelError
 from palate.kernels import impressions
 from palate.models import registry
 from palate.models.base import Recommender
+from palate.models.news.learned import LearnedNews
 from palate.models.news.looking import NewsExplanation
 from palate.news import Impressions
 from palate.vocabulary import Vocabulary
@@ -334,3 +335,43 @@ def test_any_recommender_of_interactions_stands_beside_them(world: NewsWorld):
     ranked = {one["item"]: one["score"] for one in model.rank([past], [some]).to_dicts()}
     for item, score in zip(some, scores[shown.indptr[row] : shown.indptr[row + 1]], strict=True):
         assert score == -np.inf if ranked[item] is None else score == pytest.approx(ranked[item], abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["nrms", "npa"])
+def test_onnxruntime_gives_the_same_scores(
+    name: str, world: NewsWorld, fitted: dict[str, Recommender], tmp_path: Path
+):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    model = fitted[name]
+    assert isinstance(model, LearnedNews)
+    session = onnxruntime.InferenceSession(str(model.export(tmp_path / f"{name}.onnx")))
+    titles, shown = model.titles(), world.dataset.valid
+    assert shown is not None
+    code = shown.codes_in(model.items)
+    wanted = model.score_impressions(shown)
+
+    def told(articles: np.ndarray, longest: int) -> np.ndarray:
+        found = np.full((1, len(articles), longest), -1, np.int64)
+        for place, article in enumerate(articles.tolist()):
+            words = titles.member[titles.indptr[article] : titles.indptr[article + 1]]
+            found[0, place, : len(words)] = words
+        return found
+
+    for row in range(12):
+        history = int(shown.history_of[row])
+        past = code[
+            shown.histories.item[shown.histories.indptr[history] : shown.histories.indptr[history + 1]]
+        ]
+        here = slice(int(shown.indptr[row]), int(shown.indptr[row + 1]))
+        given = {
+            "past": told(past[-(1 + row) :], 8 + row % 3),
+            "candidates": told(code[shown.candidate[here]], 9),
+        }
+        if name == "npa":
+            given["user"] = 1 + model.users.encode(shown.users.ids)[shown.user[row : row + 1]].astype(
+                np.int64
+            )
+        (scores,) = session.run(None, given)
+        if 1 + row >= len(past):  # the whole history
+            np.testing.assert_allclose(scores[0], wanted[here], rtol=1e-4, atol=1e-5)

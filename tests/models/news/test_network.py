@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch")
 
-from palate.models.news import network  # noqa: E402
+from palate.models.news import network, padded  # noqa: E402
 from palate.models.news.reading import Lists, compose  # noqa: E402
-from tests.models.news import plain  # noqa: E402
 
 WORDS, ARTICLES, READERS, CANDIDATES, LONGEST, CLICKS = 20, 15, 6, 4, 7, 5
 SIZES = {"dropout": 0.0}
@@ -87,8 +86,8 @@ def nets(word_size: int = 8) -> dict[str, Any]:
 
 def of_plain(net: Any, world: World) -> Any:
     if isinstance(net, network.NRMS):
-        return plain.nrms(net, *world.padded())
-    return plain.npa(net, torch.from_numpy(world.users), *world.padded())
+        return padded.nrms(net, *world.padded())
+    return padded.npa(net, torch.from_numpy(world.users), *world.padded())
 
 
 @pytest.mark.parametrize("name", list(nets()))

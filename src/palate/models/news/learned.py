@@ -202,6 +202,35 @@ class LearnedNews(NewsModel):
         lists: Lists = self._once(self._prepare)[1]
         return lists
 
+    def vocabulary(self) -> Vocabulary:
+        """Return the words that it knows; their codes are what the network reads (`palate.words.encode`)."""
+        return words.unpacked(self.fitted.state.words)
+
+    def export(self, path: str | Path) -> Path:
+        """Write the fitted network as ONNX: word codes in, scores of candidates out. Returns the path.
+
+        Inputs: `past` (readers, clicks, words) and `candidates` (readers, articles, words), int64 codes of
+        `vocabulary()` padded on the right with -1: the last `history` clicks, oldest first, and of each title its first
+        `title` words. Of npa also `user` (readers) int64: 1 + the code in `users`, 0 for a reader it does not know.
+        Output: `scores` (readers, articles) float32. Raises MissingExtra without onnx and onnxscript.
+        """
+        import torch
+
+        from palate.models.news.padded import Padded
+        from palate.neural.export import to_onnx
+
+        past = torch.tensor([[[0, -1, -1], [0, 0, -1]], [[0, 0, 0], [-1, -1, -1]]])
+        given: tuple[torch.Tensor, ...] = (past, past.repeat(1, 2, 1))
+        varying = {
+            "past": {0: "readers", 1: "clicks", 2: "words"},
+            "candidates": {0: "readers", 1: "articles", 2: "longest"},
+        }
+        if "users.weight" in self.fitted.state.weights:
+            given, varying = (*given, torch.tensor([0, 1])), varying | {"user": {0: "readers"}}
+        return to_onnx(
+            Padded(self.network()), Path(path), given, inputs=list(varying), output="scores", varying=varying
+        )
+
     def _prepare(self, state: NewsState) -> tuple[Any, ...]:
         """Return the network and the titles, and what else a model makes once."""
         import torch

@@ -1,22 +1,55 @@
-"""NRMS and NPA as one would first write them: every slot read anew, everything padded, masks, no sharing."""
+"""NRMS and NPA as one would first write them: every slot read anew, everything padded, nothing shared.
+
+It is slow, and plain: other runtimes take it (ONNX), and the networks that learn are tested against it.
+"""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from palate.models.news import network
 
 
+class Padded(nn.Module):
+    """A network of news, from padded word codes to scores."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, past: Tensor, candidates: Tensor, user: Tensor | None = None) -> Tensor:
+        """Return (readers, candidates) scores.
+
+        Args:
+            past: (readers, clicks, words) int64 word codes; -1 is padding, and a click of padding alone is none.
+            candidates: (readers, candidates, words) likewise.
+            user: (readers) int64, 1 + the reader's code; 0 for one who is not known. NRMS reads none.
+
+        """
+        there, shown = past >= 0, candidates >= 0
+        told = past.clamp(min=0), there, candidates.clamp(min=0), shown
+        if isinstance(self.net, network.NRMS):
+            return nrms(self.net, *told)
+        assert isinstance(self.net, network.NPA)
+        assert user is not None
+        return npa(self.net, user, *told)
+
+
 def softmax(logits: Tensor, there: Tensor) -> Tensor:
+    """Shares of what is there."""
     return logits.masked_fill(~there, -1e30).softmax(-1)
 
 
 def heads(parts: Tensor, there: Tensor, n: int) -> Tensor:
-    query, key, value = (one.unflatten(-1, (n, -1)).transpose(-2, -3) for one in parts.chunk(3, -1))
+    """(..., longest, 3 size) to (..., longest, size)."""
+    query, key, value = (
+        one.view(*one.shape[:-1], n, one.shape[-1] // n).transpose(-2, -3) for one in parts.chunk(3, -1)
+    )
     weights = softmax(query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5, there[..., None, None, :])
-    return (weights @ value).transpose(-2, -3).flatten(-2)
+    mixed: Tensor = (weights @ value).transpose(-2, -3).flatten(-2)
+    return mixed
 
 
 def nrms_article(net: network.NRMS, title: Tensor, there: Tensor) -> Tensor:
@@ -27,7 +60,8 @@ def nrms_article(net: network.NRMS, title: Tensor, there: Tensor) -> Tensor:
     pool = net.title_pool
     weights = softmax(pool.query(torch.tanh(pool.inner(mixed)))[..., 0], there)
     found = (weights[..., None] * mixed).sum(-2)
-    return torch.where(there.any(-1, keepdim=True), found, net.blank)
+    told: Tensor = torch.where(there.any(-1, keepdim=True), found, net.blank)
+    return told
 
 
 def nrms(
@@ -65,6 +99,7 @@ def personal(pool: network.PersonalAttention, users: Tensor, x: Tensor, there: T
 
 
 def npa_article(net: network.NPA, users: Tensor, title: Tensor, there: Tensor) -> Tensor:
+    """(readers, user size) and (readers, ..., words) to (readers, ..., filters)."""
     x = net.words(title) * there[..., None]  # what is not there gives nothing
     kernel = net.taps.weight.view(net.width, net.size, -1).permute(1, 2, 0)  # (filters, word size, width)
     flat = x.reshape(-1, *x.shape[-2:]).transpose(1, 2)
