@@ -33,6 +33,7 @@ METHODS: list[tuple[str, dict[str, object]]] = [
     ("last-out", {}),
     ("time", {"at": 0.75}),
     ("new-users", {"users": 0.4}),
+    ("new-items", {"items": 0.3}),
 ]
 names = [f"{method}-{params['by']}" if "by" in params else method for method, params in METHODS]
 each_method = pytest.mark.parametrize(("method", "params"), METHODS, ids=names)
@@ -111,6 +112,8 @@ def test_cold_and_seen_counts_equal_brute_force(method, params, data, valid):
     assert split.cold_users == len({*test["user"]} - known_users)
     assert split.cold_items == len({*test["item"]} - known_items)
     assert split.seen_rows == sum(pair in pairs for pair in tested)
+    if method == "new-items":  # there every test row is cold
+        return
     dropped = made(data, method, **(params | {"valid": valid, "cold": "drop"}))
     if dropped is not None:
         assert (dropped.cold_rows, dropped.cold_items) == (split.cold_rows, split.cold_items)
@@ -124,7 +127,9 @@ def test_a_seed_repeats_and_another_seed_differs_where_chance_plays(method, para
     data = world()
     one, again, other = (splits.make(data, method, **(params | {"seed": seed})) for seed in (1, 1, 2))
     assert {n: rows(p) for n, p in parts(one).items()} == {n: rows(p) for n, p in parts(again).items()}
-    assert (rows(one.test) != rows(other.test)) == (method in ("random", "stratified", "new-users"))
+    assert (rows(one.test) != rows(other.test)) == (
+        method in ("random", "stratified", "new-users", "new-items")
+    )
 
 
 @each_method
@@ -145,7 +150,7 @@ def test_train_does_not_depend_on_what_the_test_rows_hold(method, params):
     split = splits.make(data, method, **params)
     item = data.table()["item"].to_numpy().copy()
     item[rows(split.test)] = "something else"
-    if params.get("by") == "item":
+    if params.get("by") == "item" or method == "new-items":
         return  # there the items are the groups
     changed = splits.make(
         Interactions.from_table(data.table().with_columns(item=pl.Series(item))), method, **params
@@ -160,7 +165,7 @@ def test_the_protocol_states_counts_words_weakness_and_every_parameter(method, p
     assert protocol.method == method
     assert params.items() <= protocol.params.items()
     assert f"{len(split.test):,} rows of {split.test.n_users} users test." in protocol.words
-    assert f"{split.seen_rows} test rows repeat a pair" in protocol.words
+    assert f"{split.seen_rows} test rows repeat a pair" in protocol.words or method == "new-items"
     assert protocol.weakness.endswith(".")
 
 
@@ -323,7 +328,9 @@ def test_last_out_is_the_last_row_in_time_then_file_order_and_validation_the_las
     assert split.cold_users == 0
 
 
-@pytest.mark.parametrize("method", ["random", "stratified", "chronological", "last-out", "time", "new-users"])
+@pytest.mark.parametrize(
+    "method", ["random", "stratified", "chronological", "last-out", "time", "new-users", "new-items"]
+)
 def test_no_method_validates_unless_it_is_asked_to(method):
     split = splits.make(world(), method, **({"at": 0.8} if method == "time" else {}))
     assert split.valid is None
@@ -431,7 +438,8 @@ def test_fault_the_callers_table_gains_no_column_and_no_row_moves(method, params
     data = Interactions.from_table(frame)
     fingerprint = data.fingerprint
     arrays = {name: getattr(data, name).copy() for name in ("user", "item", "value", "time")}
-    splits.make(data, method, **(params | {"valid": 0.3, "cold": "drop"}))
+    cold = {} if method == "new-items" else {"cold": "drop"}  # there every test row is cold
+    splits.make(data, method, **(params | {"valid": 0.3} | cold))
     assert_frame_equal(frame, before)
     assert all(np.array_equal(getattr(data, name), array) for name, array in arrays.items())
     assert data.fingerprint == fingerprint
@@ -514,7 +522,7 @@ def test_other_wrong_parameters_are_refused(params, message):
 @each_method
 def test_one_row_cannot_be_split(method, params):
     data = Interactions.from_table({"user": [1], "item": [1], "time": [1]})
-    with pytest.raises(SplitError, match=r"no row is left|no user has two rows"):
+    with pytest.raises(SplitError, match=r"no row is left|no user has two rows|none trains"):
         splits.make(data, method, **params)
 
 
@@ -568,3 +576,20 @@ def test_a_dislike_told_by_its_event_stays_one_where_only_train_has_events() -> 
     joined = splits.given(train, test, valid).train_and_valid()
     assert joined.negative is not None
     assert joined.negative.tolist() == [False, True, False]
+
+
+# --- new items ------------------------------------------------------------------------------------------------
+
+
+def test_new_items_are_held_out_whole_and_as_many_as_asked_for():
+    data = world(items=10)
+    one = splits.new_items(data, items=0.3, valid=0.5, seed=1)
+    kinds = [set(part.items.ids.to_list()) for part in (one.train, one.valid, one.test) if part is not None]
+    assert [len(kind) for kind in kinds] == [3, 4, 3]  # half of seven, to even
+    assert set.union(*kinds) == set(data.items.ids.to_list())
+    assert sum(map(len, kinds)) == 10
+    assert one.cold_items == 3
+    assert one.cold_rows == len(one.test)
+    assert rows(one.test) == rows(splits.new_items(data, items=0.3, seed=1).test)
+    with pytest.raises(SplitError, match="none trains"):
+        splits.new_items(data, items=0.5, valid=0.99)

@@ -57,14 +57,13 @@ def get(
     quiet: Quiet = False,
 ) -> None:
     """Get data sets: download what is not here yet, check it, and read it once."""
-    from palate.cli.reading import load, load_impressions, quieten
+    from palate.cli.reading import is_news, load, load_impressions, quieten
     from palate.datasets import Dataset
-    from palate.datasets.news import NAMES
 
     quieten(quiet)
     got: list[dict[str, object]] = []
     for name in names:
-        dataset = load_impressions(name, {}) if name in NAMES else load(name, {})
+        dataset = load_impressions(name, {}) if is_news(name) else load(name, {})
         what = "interactions" if isinstance(dataset, Dataset) else "impressions"
         rows = len(dataset.interactions if isinstance(dataset, Dataset) else dataset.train)
         got.append({"name": dataset.name, "source": dataset.source, what: rows})
@@ -79,11 +78,10 @@ def get(
 def describe(data: Data, as_json: Json = False, quiet: Quiet = False, *, reading: dict[str, Any]) -> None:
     """Describe a data set: counts, density, concentration, activity, time, and what will mislead."""
     from palate import datasets
-    from palate.cli.reading import load, load_impressions, quieten
-    from palate.datasets import mind, news
+    from palate.cli.reading import is_news, load, load_impressions, quieten
 
     quieten(quiet)
-    if data in news.NAMES or mind.parts_in(Path(data)):
+    if is_news(data):
         _describe_news(load_impressions(data, reading), as_json)
         return
     description = datasets.describe(load(data, reading))

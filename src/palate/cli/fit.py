@@ -42,14 +42,15 @@ def fit(
     they take the train part. For a comparison with a test set, write a plan and `palate run` it. docs/cli.md lists what
     --set can set.
     """
-    from palate.cli.reading import load, load_impressions, parameters, quieten
+    from palate.cli.reading import is_news, load, load_impressions, parameters, quieten
     from palate.models import registry
     from palate.models.news.base import NewsModel
 
     quieten(quiet)
     unfitted = registry.create(model, **parameters(sets or []))
     fitted: Recommender
-    if isinstance(unfitted, NewsModel):
+    of_news = isinstance(unfitted, NewsModel) and (unfitted.needs_impressions or is_news(data))
+    if of_news:
         news = load_impressions(data, reading)
         started = time.perf_counter()
         fitted = unfitted.fit(news)
@@ -65,7 +66,7 @@ def fit(
         facts = {"users": train.n_users, "items": train.n_items, "interactions": len(train)}
         print_json({"model": str(out), "name": model, "params": fitted.params(), **facts, "seconds": seconds})
     elif not quiet:
-        events = "clicks" if isinstance(fitted, NewsModel) else "events"
+        events = "clicks" if of_news else "events"
         counted = f"{len(train):,} {events} of {train.n_users:,} users and {train.n_items:,} items"
         print(f"{model}: fitted to {counted} in {seconds:.1f} s, saved in {out}")
         print(f"Next: {program()} recommend {out} --users {train.users.ids[0]}")

@@ -23,6 +23,7 @@ from palate.evaluation.significance import Estimate, Statistic, estimates
 from palate.evaluation.task import Task, TrainTest, task
 from palate.models.base import Recommender
 from palate.split import Split
+from palate.vocabulary import Vocabulary
 
 _USERS = 32_768  # users asked for at a time
 _CELLS = 2**23  # scores held at a time
@@ -50,6 +51,8 @@ class Evaluation(Estimated):
     """(users, largest k) recommended items in the model's codes, best first, padded with -1"""
     truth: tuple[NDArray[np.int64], Codes]
     """relevant pairs: places in `users`, and items in the model's codes (-1: the model does not know it)"""
+    items: Vocabulary
+    """what the model's codes of items are: those of train, or more for a model that reads what items are"""
     notes: list[str]
     """what was left out, or counted as a miss"""
     rated: rating.Rated | None = None
@@ -146,6 +149,7 @@ def evaluate(
         cpu_seconds=cpu,
         top=top,
         truth=job.truth,
+        items=model.items,
         notes=notes,
         rated=rated,
     )

@@ -64,13 +64,15 @@ def assemble(
     keys = check_metrics(plan.evaluate.metrics, plan.evaluate.k)
     evaluations = [one.evaluation for one in fitted]
     users = evaluations[0].users
-    truth = slices.Truth(*evaluations[0].truth)
+    truth = _truth(evaluations[0], used.train)
     told = shows_valid(used, plan.evaluate.show_valid)
     past = used.context or (used.train_and_valid() if told else used.train)
     rows = rows_of(past, users)
     popularity = np.bincount(used.train.item, minlength=used.train.n_items)
     # Rating metrics and AUC ask for no lists: then there are none to describe.
-    tops = {one.label: one.top for one in evaluations if Wanted(keys).cutoffs()}
+    tops = {
+        one.label: _in_codes_of(used.train, one, one.top) for one in evaluations if Wanted(keys).cutoffs()
+    }
     shared = [note for note in evaluations[0].notes if all(note in one.notes for one in evaluations)]
     values = {one.label: one.per_user[keys[0]] for one in evaluations if keys[0] in one.per_user}
     result = Result(
@@ -97,12 +99,21 @@ def assemble(
     )
     places = choose_users(rows, plan.report.examples if tops else 0, seed=plan.evaluate.seed)
     return result.model_copy(
-        update={
-            "examples": _examples(
-                result, evaluations, folder, data, past=past, told=told, truth=truth, places=places
-            )
-        }
+        update={"examples": _examples(result, evaluations, folder, data, past=past, told=told, places=places)}
     )
+
+
+def _in_codes_of(train: Interactions, one: Evaluation, items: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return items of an evaluation in train's codes, -1 for what train lacks."""
+    if one.items == train.items:
+        return items
+    code = np.append(train.items.encode(one.items.ids), np.int32(-1))
+    return np.asarray(code[items], np.int32)
+
+
+def _truth(one: Evaluation, train: Interactions) -> slices.Truth:
+    user, item = one.truth
+    return slices.Truth(user, _in_codes_of(train, one, item))
 
 
 def model_facts(one: Fitted[E], keys: Sequence[str], shared: Sequence[str] = ()) -> ModelFacts:
@@ -192,7 +203,6 @@ def _examples(
     *,
     past: Interactions,
     told: bool,
-    truth: slices.Truth,
     places: NDArray[np.int64],
 ) -> list[Example]:
     """Return examples of the best model that can say why; of the best one where none can."""
@@ -206,7 +216,7 @@ def _examples(
         by_label[best.label],
         past=past,
         beyond_train=told,
-        truth=truth,
+        truth=slices.Truth(*by_label[best.label].truth),
         catalogue=data.catalogue,
         places=places,
     )

@@ -173,7 +173,7 @@ def seeded(plan: ModelPlan, shift: int) -> ModelPlan:
 
 def draws(method: str) -> bool:
     """Return whether a split method draws at random."""
-    return method in ("random", "stratified", "new-users")
+    return method in ("random", "stratified", "new-users", "new-items")
 
 
 def _only(how: EvaluatePlan, metric: str) -> EvaluatePlan:

@@ -13,6 +13,7 @@ from typing import Any
 from palate.errors import PlanError, did_you_mean
 from palate.interactions import Interactions
 from palate.split.by_chance import random, stratified
+from palate.split.by_item import new_items
 from palate.split.by_time import by_time, chronological, last_out
 from palate.split.by_user import new_users
 from palate.split.given import given
@@ -25,6 +26,7 @@ METHODS: dict[str, Callable[..., Split]] = {
     "last-out": last_out,
     "time": by_time,
     "new-users": new_users,
+    "new-items": new_items,
     "given": given,
 }
 """Every method by its name in a plan."""
@@ -69,6 +71,7 @@ __all__ = [
     "given",
     "last_out",
     "make",
+    "new_items",
     "new_users",
     "random",
     "stratified",

@@ -22,7 +22,8 @@ class Protocol:
     """How the parts were made: method and parameters, and plain sentences for a report to print."""
 
     method: str
-    """Name in a plan: `random`, `stratified`, `chronological`, `last-out`, `time`, `new-users`, `given`."""
+    """Name in a plan: `random`, `stratified`, `chronological`, `last-out`, `time`, `new-users`, `new-items`,
+    `given`."""
     params: dict[str, object]
     """Every parameter, defaults filled in."""
     words: str
@@ -130,7 +131,7 @@ def measured(
     words[-1] += f", {_rows(test)} test."
     if n_cold:
         unknown = f"{_many(cold_users, 'user')} and {_many(cold_items, 'item')} that train does not know"
-        fate = "were dropped" if cold == "drop" else "stay and count as misses"
+        fate = "were dropped" if cold == "drop" else "stay, misses for models that know rows alone"
         words.append(f"{n_cold:,} of {before:,} test rows are cold ({unknown}); they {fate}.")
     if seen:
         words.append(

@@ -14,13 +14,14 @@ import numpy as np
 import polars as pl
 
 from palate.catalogue import Catalogue
+from palate.datasets.dataset import Dataset
 from palate.datasets.newsdata import NewsDataset
 from palate.errors import DataError, listing
 from palate.interactions import Interactions
 from palate.models import checks
 from palate.models.algorithm import Fitted, Pairs
 from palate.models.base import Recommender
-from palate.models.contexts import Contexts
+from palate.models.contexts import Contexts, signed_histories
 from palate.news import Impressions
 from palate.vocabulary import Codes, Id, Vocabulary, as_ids
 
@@ -30,19 +31,25 @@ class NewsModel(Recommender):
 
     needs_text: ClassVar[bool] = True
     """whether it reads articles, so that it cannot be fitted without a catalogue that has text"""
+    needs_impressions: ClassVar[bool] = True
+    """whether it learns from what was shown beside a choice, so that choices alone will not do"""
 
     def fit(self, train: object, *, valid: object | None = None, catalogue: Catalogue | None = None) -> Self:
         """Learn from impressions, from nothing: what was fitted before is forgotten.
 
         Args:
             train: impressions with labels; or a data set that `palate.load_news` gave, whose train part it takes.
+                `content` also takes interactions, as any other model.
             valid: impressions for models that stop early; others leave them unread.
             catalogue: the articles; text is read from its text columns, or the display name where it has none.
 
         """
         if isinstance(train, NewsDataset):
-            catalogue = catalogue or train.articles
-            train = train.train
+            catalogue, train = catalogue or train.articles, train.train
+        if isinstance(train, Dataset):
+            catalogue, train = catalogue or train.catalogue, train.interactions
+        if isinstance(train, Interactions) and not self.needs_impressions:
+            return self._fit_to(train, train, catalogue, None)
         for part, what in ((train, "train"), (valid, "valid")):
             if part is not None and not isinstance(part, Impressions):
                 raise DataError(
@@ -56,18 +63,27 @@ class NewsModel(Recommender):
                 f"{self.name}: {'nothing' if not train.n_clicks else 'everything'} was clicked in train, so there is "
                 "nothing to tell apart."
             )
-        ids = [train.articles.ids]
+        return self._fit_to(train, train.interactions(), catalogue, valid)
+
+    def _fit_to(
+        self,
+        train: Impressions | Interactions,
+        past: Interactions,
+        catalogue: Catalogue | None,
+        valid: Impressions | None,
+    ) -> Self:
+        seen = train.articles if isinstance(train, Impressions) else train.items
+        ids = [seen.ids]
         if catalogue is not None:
-            checks.check_catalogue(catalogue, train.articles)
+            checks.check_catalogue(catalogue, seen)
             ids.append(catalogue.table["item"])
         elif self.needs_text:
             raise DataError(
                 f"{self.name} reads articles: give catalogue = palate.Catalogue.from_table(..., text = [...])."
             )
-        past = train.interactions()
         items = Vocabulary.of(pl.concat(ids))
         code = items.encode(past.items.ids)
-        histories = past.histories()
+        histories = signed_histories(past)
         first = Pairs(*past.pairs())
         self._fitted = Fitted(
             users=past.users,
@@ -76,11 +92,13 @@ class NewsModel(Recommender):
             popularity=np.bincount(code[first.items], minlength=len(items)).astype(np.int64),
             catalogue=catalogue,
             fingerprint=train.fingerprint,
-            negative_events=(),
+            negative_events=past.negative_events,
             state=None,
         )
         try:
-            self._fitted.state = self._learn(train, valid)
+            self._fitted.state = (
+                self._learn(train, valid) if isinstance(train, Impressions) else self._read(seen)
+            )
         except BaseException:
             self._fitted = None
             raise
@@ -133,6 +151,10 @@ class NewsModel(Recommender):
 
     def _learn(self, train: Impressions, valid: Impressions | None) -> Any:
         """Return the learned state."""
+        raise NotImplementedError
+
+    def _read(self, seen: Vocabulary) -> Any:
+        """Return the state of a model that needs no impressions: what it learns of the items that train has."""
         raise NotImplementedError
 
     def _moved(self, state: Any, code: Codes, n_items: int) -> Any:

@@ -1,4 +1,4 @@
-"""Content: articles whose words are like those of what was read.
+"""Content: articles whose words are like those of what was read; or the things of any shop, by their text.
 
 An article is its words, each counted and weighed by how rare it is (TF-IDF, Salton and Buckley 1988), made of length
 1; a reader is the mean of the articles of the history, and the score is the cosine. Nothing of it is learned from
@@ -24,7 +24,7 @@ from palate.models.algorithm import Floats
 from palate.models.contexts import Contexts
 from palate.models.news.base import NewsModel, text_of
 from palate.news import Impressions
-from palate.vocabulary import Codes
+from palate.vocabulary import Codes, Vocabulary
 
 
 @dataclass
@@ -46,6 +46,7 @@ class Content(NewsModel):
 
     name: ClassVar[str] = "content"
     verbs: ClassVar[frozenset[str]] = frozenset({"similar", "explain"})
+    needs_impressions: ClassVar[bool] = False
     baseline_is: ClassVar[str] = "nothing"
     state_type: ClassVar[type] = ContentState
 
@@ -57,9 +58,12 @@ class Content(NewsModel):
     """last items of a history that are read"""
 
     def _learn(self, train: Impressions, valid: Impressions | None) -> ContentState:
+        return self._read(train.articles)
+
+    def _read(self, seen: Vocabulary) -> ContentState:
         texts = self._texts()
         occurs = np.zeros(len(texts), np.bool_)
-        occurs[self.fitted.items.encode(train.articles.ids)] = True
+        occurs[self.fitted.items.encode(seen.ids)] = True
         return _state(texts.filter(pl.Series(occurs)), self.tokenizer)
 
     def _texts(self) -> pl.Series:
