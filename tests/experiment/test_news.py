@@ -263,3 +263,28 @@ def test_unlabelled_impressions_are_refused_before_anything_is_fitted(
     blind = replace(small, valid=replace(small.valid, clicked=None))
     with pytest.raises(PalateError, match="have no labels"):
         run(plan(), data=blind, out=tmp_path)
+
+
+# --- tuned and compared ---------------------------------------------------------------------------------------
+
+
+def test_models_of_news_are_tuned_on_the_end_of_train_and_compared_on_the_test(
+    small: palate.NewsDataset, tmp_path: Path
+) -> None:
+    pytest.importorskip("optuna")
+    contest = palate.compare_models(
+        small, models=["content", "ctr"], trials=2, splits=2, jobs=1, out=tmp_path, seed=1
+    )
+    assert small.valid is not None
+    assert contest.metric == "impression_auc"
+    assert "last 20% of the impressions validate" in contest.study.words
+    assert {model.label for model in contest.ranking()} == {"content", "ctr"}
+    train, valid = small.train.before(0.8)
+    first = contest.study.of("content")[0]
+    by_hand = palate.evaluate_impressions(
+        palate.models.create("content").fit(train, catalogue=small.articles), valid, bootstrap=0
+    )
+    assert first.value == pytest.approx(by_hand.estimate("impression_auc").mean)
+    assert "impression" in (tmp_path / "compare.html").read_text()
+    with pytest.raises(PlanError, match="content"):
+        palate.compare_models(small, models=["contnet"], trials=1, splits=1)

@@ -57,8 +57,9 @@ def get(
     quiet: Quiet = False,
 ) -> None:
     """Get data sets: download what is not here yet, check it, and read it once."""
-    from palate.cli.reading import is_news, load, load_impressions, quieten
+    from palate.cli.reading import load, load_impressions, quieten
     from palate.datasets import Dataset
+    from palate.datasets.news import is_news
 
     quieten(quiet)
     got: list[dict[str, object]] = []
@@ -78,7 +79,8 @@ def get(
 def describe(data: Data, as_json: Json = False, quiet: Quiet = False, *, reading: dict[str, Any]) -> None:
     """Describe a data set: counts, density, concentration, activity, time, and what will mislead."""
     from palate import datasets
-    from palate.cli.reading import is_news, load, load_impressions, quieten
+    from palate.cli.reading import load, load_impressions, quieten
+    from palate.datasets.news import is_news
 
     quieten(quiet)
     if is_news(data):

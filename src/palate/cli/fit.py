@@ -42,7 +42,8 @@ def fit(
     they take the train part. For a comparison with a test set, write a plan and `palate run` it. docs/cli.md lists what
     --set can set.
     """
-    from palate.cli.reading import is_news, load, load_impressions, parameters, quieten
+    from palate.cli.reading import load, load_impressions, parameters, quieten
+    from palate.datasets.news import is_news
     from palate.models import registry
     from palate.models.news.base import NewsModel
 

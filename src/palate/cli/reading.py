@@ -28,13 +28,6 @@ def load(data: str, reading: dict[str, Any]) -> Dataset:
     return datasets.load(data, **options, progress=False if os.environ.get(_PROGRESS) == "0" else None)
 
 
-def is_news(data: str) -> bool:
-    """Return whether this is the name of a news data set, or a folder or zip of MIND."""
-    from palate.datasets import mind, news
-
-    return data in news.NAMES or bool(mind.parts_in(Path(data).expanduser()))
-
-
 def load_impressions(data: str, reading: dict[str, Any]) -> NewsDataset:
     """Load news by name, folder or file; of the options for reading, those that impressions have."""
     from palate.datasets import load_news

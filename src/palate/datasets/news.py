@@ -45,6 +45,11 @@ def infos() -> list[DatasetInfo]:
     ]
 
 
+def is_news(name_or_path: str | Path) -> bool:
+    """Return whether this is the name of a news data set, or a folder or zip of MIND."""
+    return str(name_or_path) in NAMES or bool(mind.parts_in(Path(name_or_path).expanduser()))
+
+
 def load_news(
     name_or_path: str | Path,
     *,

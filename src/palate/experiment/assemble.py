@@ -29,7 +29,6 @@ from palate.evaluation.result import (
 )
 from palate.evaluation.significance import compare
 from palate.evaluation.task import shows_valid
-from palate.experiment.checks import check_metrics
 from palate.experiment.examples import choose_users, examples, explains
 from palate.experiment.fit import E, Fitted
 from palate.experiment.log import now
@@ -61,7 +60,7 @@ def assemble(
     `popular` is the popularity lists' evaluation, where ratings are judged.
     The models that `folder` holds give the examples their reasons.
     """
-    keys = check_metrics(plan.evaluate.metrics, plan.evaluate.k)
+    keys = plan.keys
     evaluations = [one.evaluation for one in fitted]
     users = evaluations[0].users
     truth = _truth(evaluations[0], used.train)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from palate import split
 from palate.datasets import Dataset
 from palate.errors import PalateError
-from palate.experiment.checks import check_metrics
 from palate.experiment.fit import judge, warm_up
 from palate.experiment.plan import EvaluatePlan, ModelPlan, Plan, Sampled
 from palate.experiment.reading import divide
@@ -55,14 +54,25 @@ class Bench:
     """The plan and its data; the split is made where it is needed, once for each shift of the seed."""
 
     plan: Plan
-    data: Dataset
+    data: Any
+    """a `Dataset`; a `NewsDataset` where the plan is of news"""
     _splits: dict[int, Split] = field(default_factory=dict)
     _warm: set[str] = field(default_factory=set)
 
     @property
     def metric(self) -> str:
         """The key that ranks the board."""
-        return check_metrics(self.plan.evaluate.metrics, self.plan.evaluate.k)[0]
+        return self.plan.keys[0]
+
+    @property
+    def timed(self) -> bool:
+        """Whether the data has times."""
+        return self.data.interactions.time is not None
+
+    @property
+    def words(self) -> str:
+        """How validation was made, in words."""
+        return judged_by_valid(self.split()).protocol.words
 
     def split(self, shift: int = 0) -> Split:
         """Return the plan's split with its seed so much further on; the last one asked for is kept."""
@@ -72,10 +82,11 @@ class Bench:
 
     def measure(self, task: Task) -> Outcome:
         """Fit and measure. What a model refuses (`PalateError`, no memory, no solution) is a failed outcome."""
-        parts, how = self.split(task.shift), _only(self.plan.evaluate, self.metric)
+        how = only(self.plan.evaluate, self.metric)
+        self._ready(task.shift)  # before the clock starts
         plan = seeded(task.model, task.shift).aside()
         if plan.name not in self._warm:
-            warm_up(plan, how)
+            self._warm_up(plan, how)
             self._warm.add(plan.name)
         watch = _Watch(task, self.metric)
         clock, cpu = time.perf_counter(), time.process_time()
@@ -91,7 +102,7 @@ class Bench:
             return Outcome(state, value, *spent, watch.trace, note, transient)
 
         try:
-            value = self._value(watch.over(plan.create()), parts, how, task.on)
+            value = self._value(watch.over(plan.create()), task.shift, how, task.on)
         except _Stopped as stopped:
             last = watch.trace[-1][1] if watch.trace else None
             return outcome("pruned", last, str(stopped), transient=isinstance(stopped, _Late))
@@ -103,7 +114,16 @@ class Bench:
             return outcome("failed", None, f"{self.metric} is {value}.")
         return outcome("done", value)
 
-    def _value(self, model: Recommender, parts: Split, how: EvaluatePlan, on: str) -> float:
+    def _ready(self, shift: int) -> None:
+        self.split(shift)
+
+    def _warm_up(self, plan: ModelPlan, how: EvaluatePlan) -> None:
+        warm_up(plan, how)
+
+    def _value(
+        self, model: Recommender, shift: int, how: EvaluatePlan, on: Literal["valid", "test"]
+    ) -> float:
+        parts = self.split(shift)
         refit = self.plan.evaluate.refit or _lent(self.plan)
         early = None if refit else parts.valid  # a model is tuned as it will be fitted
         if on == "valid":
@@ -176,7 +196,7 @@ def draws(method: str) -> bool:
     return method in ("random", "stratified", "new-users", "new-items")
 
 
-def _only(how: EvaluatePlan, metric: str) -> EvaluatePlan:
+def only(how: EvaluatePlan, metric: str) -> EvaluatePlan:
     """Return the evaluation of one metric alone, without intervals."""
     name, at, k = metric.partition("@")
     return how.model_copy(

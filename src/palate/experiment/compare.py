@@ -19,7 +19,7 @@ from palate.errors import PlanError
 from palate.evaluation.contest import Contest, Spread
 from palate.evaluation.result import Result
 from palate.evaluation.study import Study
-from palate.experiment.bench import Bench, Outcome, Task, draws
+from palate.experiment.bench import Outcome, Task, draws
 from palate.experiment.plan import ModelPlan, Plan
 from palate.experiment.question import What, question
 from palate.experiment.run import run
@@ -87,7 +87,7 @@ def compare_models(
     began, budget = time.perf_counter(), Budget(trials, seconds)
     asked = question(what, models=models, metric=metric, k=k, settings=settings, reading=reading)
     folder = Path(out) if out is not None else None
-    with Workers(Bench(asked.plan, asked.data), jobs) as workers:
+    with Workers(asked.bench(), jobs) as workers:
         study = search(
             asked,
             workers,

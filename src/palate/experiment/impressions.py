@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from palate import __version__
 from palate.evaluation import impressions as measure
 from palate.evaluation.impressions import ImpressionEvaluation, evaluate_impressions
-from palate.evaluation.keys import impression_keys
 from palate.evaluation.result import (
     DataFacts,
     Difference,
@@ -103,7 +102,7 @@ def assemble(
     notes: Sequence[str] = (),
 ) -> Result:
     """Return the result of a run; the models that `folder` holds give the examples their reasons."""
-    keys = impression_keys(plan.evaluate.metrics, plan.evaluate.k)
+    keys = plan.keys
     evaluations = [one.evaluation for one in fitted]
     shared = [note for note in evaluations[0].notes if all(note in one.notes for one in evaluations)]
     result = Result(

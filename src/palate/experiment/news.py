@@ -16,7 +16,7 @@ from palate.errors import FetchError, PlanError, SplitError, did_you_mean
 
 if TYPE_CHECKING:
     from palate.datasets.newsdata import NewsDataset
-    from palate.experiment.plan import DataPlan, Plan, SplitPlan
+    from palate.experiment.plan import DataPlan, EvaluatePlan, Plan, SplitPlan
     from palate.news import Impressions
     from palate.split.protocol import Protocol
 
@@ -83,11 +83,10 @@ def give_defaults(content: dict[str, Any]) -> None:
 
 def check(plan: Plan, source: str) -> None:
     """Raise PlanError, with the section and key, for what a plan of news cannot mean."""
-    from palate.evaluation.keys import impression_keys
     from palate.experiment.checks import create_model
 
     try:
-        impression_keys(plan.evaluate.metrics, plan.evaluate.k)
+        metric_keys(plan.evaluate)
     except PlanError as error:
         raise PlanError(
             f"{source}: [evaluate] {error} The first metric is of impressions, so all are; metrics of lists need a "
@@ -102,6 +101,13 @@ def check(plan: Plan, source: str) -> None:
     split_params(plan.split, source)
     for model in plan.models:
         create_model(model.name, model.params, model.label, source)
+
+
+def metric_keys(how: EvaluatePlan) -> tuple[str, ...]:
+    """Return the metric keys of a plan of news, the one that ranks the board first."""
+    from palate.evaluation.keys import impression_keys
+
+    return tuple(impression_keys(how.metrics, how.k))
 
 
 def split_params(split: SplitPlan, source: str = "plan") -> dict[str, Any]:

@@ -272,6 +272,13 @@ class Plan(_Section):
         return self.evaluate.metrics[0].startswith("impression_")
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """The metric keys; the first ranks the board."""
+        if self.of_impressions:
+            return news.metric_keys(self.evaluate)
+        return check_metrics(self.evaluate.metrics, self.evaluate.k)
+
+    @property
     def shows_valid(self) -> bool:
         """Whether the models are shown each user's validation rows before the test."""
         if self.evaluate.show_valid is not None:

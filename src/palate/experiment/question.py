@@ -7,18 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from palate.datasets import Dataset
+from palate.datasets import Dataset, NewsDataset
+from palate.datasets.news import NAMES as NEWS
+from palate.datasets.news import is_news, load_news
 from palate.errors import PlanError, did_you_mean
 from palate.evaluation.keys import NAMES, RATING
-from palate.experiment import recipes
-from palate.experiment.bench import with_valid
-from palate.experiment.checks import check_metrics
+from palate.experiment import news, recipes
+from palate.experiment.bench import Bench, with_valid
+from palate.experiment.news_bench import NewsBench
 from palate.experiment.plan import Plan
 from palate.experiment.reading import read
 from palate.interactions import Interactions
 from palate.models import registry
 
-What = Plan | Mapping[str, Any] | str | Path | Dataset | Interactions
+What = Plan | Mapping[str, Any] | str | Path | Dataset | NewsDataset | Interactions
 """A plan (as it is, as a dict, a file or a recipe), or data (a name, a file, a data set, interactions)."""
 
 LISTS = ("ndcg", "precision", "recall", "coverage", "novelty")
@@ -33,8 +35,12 @@ class Question:
     """A plan with a validation part, its data, and what its reader must know."""
 
     plan: Plan
-    data: Dataset
+    data: Dataset | NewsDataset
     notes: list[str] = field(default_factory=list)
+
+    def bench(self) -> Bench:
+        """Return where its models are measured."""
+        return (NewsBench if self.plan.of_impressions else Bench)(self.plan, self.data)
 
 
 def question(
@@ -64,8 +70,13 @@ def question(
             raise PlanError(
                 f"--{next(iter(reading)).replace('_', '-')} says how a file is read; a plan says it in [data]."
             )
+        plan = _asked(_kept(plan, models), metric, k)
+        if plan.of_impressions:
+            return Question(plan, *news.read(plan.data))
         data, notes = read(plan.data)
-        return Question(with_valid(_asked(_kept(plan, models), metric, k)), data, notes)
+        return Question(with_valid(plan), data, notes)
+    if isinstance(what, NewsDataset) or (isinstance(what, str | Path) and is_news(what)):
+        return _of_news(what, models, metric, k, settings)
     named = metric or "ndcg"
     content = _of_data(what, named, k, dict(reading or {}))
     if isinstance(what, Dataset | Interactions):
@@ -76,6 +87,35 @@ def question(
     fitting, notes = which_fit(named, data.interactions, models)
     plan = Plan.of({**content, "models": fitting}, settings=settings)
     return Question(with_valid(plan), data, notes)
+
+
+def _of_news(
+    what: NewsDataset | str | Path,
+    models: Sequence[str] | None,
+    metric: str | None,
+    k: int | None,
+    settings: Sequence[str],
+) -> Question:
+    """Return the question of bare news: every model that learns from impressions, beside two that know no text."""
+    data = what if isinstance(what, NewsDataset) else load_news(what)
+    notes = []
+    rows = []
+    for name in models if models is not None else ["random", "popularity", *registry.news_names()]:
+        reason = registry.lacks(name)
+        if reason and models is not None:
+            registry.need(name)
+        if reason:
+            notes.append(f"{name} was left out: it {reason}")
+        else:
+            rows.append({"name": name})
+    content = {
+        "name": data.name,
+        "data": {"name" if str(what) in NEWS else "path": str(what)},
+        "split": {"method": "time" if data.valid is None else "given"},
+        "models": rows,
+        "evaluate": {"metrics": ["impression_auc", "impression_mrr", "impression_ndcg"]},
+    }
+    return Question(_asked(Plan.of(content, settings=settings), metric, k), data, notes)
 
 
 def which_fit(
@@ -155,8 +195,9 @@ def _asked(plan: Plan, metric: str | None, k: int | None) -> Plan:
         how = how.model_copy(update={"metrics": [metric, *(one for one in how.metrics if one != metric)]})
     if k is not None:
         how = how.model_copy(update={"k": [k]})
-    check_metrics(how.metrics, how.k)
-    return plan.model_copy(update={"evaluate": how})
+    asked = plan.model_copy(update={"evaluate": how})
+    _ = asked.keys  # refuses what is no metric
+    return asked
 
 
 def _of_data(what: What, metric: str, k: int | None, reading: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from palate.errors import DataError, PalateError, PlanError, SplitError
 from palate.evaluation.result import ByTime, Result
 from palate.experiment import impressions, news
 from palate.experiment.assemble import assemble
-from palate.experiment.checks import check_metrics
 from palate.experiment.fit import E, Fitted, Job, Lists, fit
 from palate.experiment.log import Log
 from palate.experiment.plan import Plan
@@ -160,7 +159,7 @@ def by_time(plan: Plan, data: Dataset, log: Log) -> ByTime | None:
     if time.max() < _ORDINAL_BEFORE:
         raise SplitError("the times end before 1980: they are places in a history, not dates.")
     timed = split.by_time(data.interactions, at=float(plan.split.params.get("ratio", _SHARE)))
-    key = check_metrics(plan.evaluate.metrics, plan.evaluate.k)[0]
+    key = plan.keys[0]
     name, at, k = key.partition("@")
     how = plan.evaluate.model_copy(update={"metrics": [name], "k": [int(k)] if at else plan.evaluate.k})
     figures = {}

@@ -19,7 +19,7 @@ from palate.atomic import whole
 from palate.errors import PlanError
 from palate.evaluation.result import LOWER_IS_BETTER
 from palate.evaluation.study import Study, Trial
-from palate.experiment.bench import Bench, Outcome, Task, judged_by_valid
+from palate.experiment.bench import Bench, Outcome, Task
 from palate.experiment.journal import Journal
 from palate.experiment.plan import ModelPlan, Plan
 from palate.experiment.question import Question, What, question
@@ -80,7 +80,7 @@ def tune(
     budget = Budget(trials, seconds)
     asked = question(what, models=models, metric=metric, k=k, settings=settings, reading=reading)
     folder = Path(out) if out is not None else None
-    with Workers(Bench(asked.plan, asked.data), jobs) as workers:
+    with Workers(asked.bench(), jobs) as workers:
         study = search(asked, workers, budget, seed=seed, folder=folder, fresh=fresh, progress=progress)
     failed = [label for label in study.models if study.best(label) is None]
     if len(failed) == len(study.models):
@@ -108,7 +108,7 @@ def search(
     """
     bench = workers.bench
     lower = bench.metric.partition("@")[0] in LOWER_IS_BETTER
-    timed = asked.data.interactions.time is not None
+    timed = bench.timed
     searches = [
         Search(model, budget=budget, seed=seed, lower=lower, timed=timed) for model in asked.plan.models
     ]
@@ -265,7 +265,7 @@ def _study(asked: Question, bench: Bench, searches: Sequence[Search], budget: Bu
         palate=__version__,
         name=asked.plan.name,
         metric=bench.metric,
-        words=judged_by_valid(bench.split()).protocol.words,
+        words=bench.words,
         trials_each=budget.trials,
         seconds_each=budget.seconds,
         seed=seed,
