@@ -23,7 +23,13 @@ from palate.cli import main
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(console|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = ["README.md", "docs/guide.md", "docs/tuning.md", "docs/tutorials/sar-movielens.md"]
+PAGES = [
+    "README.md",
+    "docs/guide.md",
+    "docs/tuning.md",
+    "docs/tutorials/sar-movielens.md",
+    "docs/tutorials/news.md",
+]
 ELSEWHERE = ("palate run sar-movielens",)  # runs long on the film data; the README runs quickstart
 SAME = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -78,7 +84,7 @@ def test_the_table_of_models_says_what_each_model_can_do():
     rows = re.findall(
         r"^\| `(\w+)` \|[^|]*\|(.*)\|$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
     )
-    assert {name for name, _ in rows} == set(registry.names())
+    assert {name for name, _ in rows} == {*registry.names(), *registry.news_names()}
     columns = ["similar", "explain", "rate", "update"]
     for name, cells in rows:
         said = [bool(cell.strip()) for cell in cells.split("|")][1:]
