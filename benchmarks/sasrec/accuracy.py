@@ -57,13 +57,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "amazon-video-games-sasrec:bce": {
         "loss": "bce",
         "negatives": 8,
-        "dropout": 0.5,
+        "dropout": 0.6,
         "batch": 768,
         "window": 50,
         "learning_rate": 0.002,
         "schedule": "cosine",
-        "epochs": 100,
-        "patience": 100,
+        "epochs": 80,
+        "patience": 80,
     },
 }
 SEEDS = (1, 2, 3)
