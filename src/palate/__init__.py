@@ -37,6 +37,7 @@ _HOMES = {
     "NCF": "palate.models.ncf",
     "NPA": "palate.models.news",
     "NRMS": "palate.models.news",
+    "NewsBlend": "palate.models.news",
     "NewsDataset": "palate.datasets",
     "PalateError": "palate.errors",
     "Popularity": "palate.models.popularity",
@@ -85,6 +86,7 @@ __all__ = [
     "Interactions",
     "Markov",
     "Mean",
+    "NewsBlend",
     "NewsDataset",
     "PalateError",
     "Popularity",
@@ -134,7 +136,7 @@ if TYPE_CHECKING:
     from palate.models.mean import Mean
     from palate.models.mf import MF
     from palate.models.ncf import NCF
-    from palate.models.news import CTR, NPA, NRMS, Content
+    from palate.models.news import CTR, NPA, NRMS, Content, NewsBlend
     from palate.models.popularity import Popularity
     from palate.models.random import Random
     from palate.models.rbm import RBM

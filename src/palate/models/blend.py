@@ -17,22 +17,20 @@ all scores of all models for a list.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from palate.errors import PlanError, SplitError
+from palate.errors import SplitError
 from palate.interactions import Interactions
-from palate.models import logit, registry
+from palate.models import logit, nested
 from palate.models.algorithm import Floats, Pairs
 from palate.models.base import Recommender
 from palate.models.contexts import Contexts
-from palate.models.saved import grouped
 from palate.models.search import Options
 from palate.split import stratified
 from palate.vocabulary import Codes
@@ -45,38 +43,19 @@ _USERS = 2_000  # and users, at most
 _LISTED = 100  # first places of each model, among which the choices are made likely
 
 
-@dataclass
-class BlendState:
+@dataclass(kw_only=True)
+class BlendState(nested.Nested):
     """What it learns: the states of its models, and their weights."""
 
     weights: NDArray[np.float64]
     """(models) in lists"""
     shares: NDArray[np.float64]
     """(1 + models) in ratings: the constant, then each model's; zeros where a model rates nothing"""
-    names: list[str]
-    """(models)"""
-    numbers: list[dict[str, Any]]
-    """(models) what is no array in a model's state"""
-    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
-    """the arrays of all states, named `PLACE.NAME`, or `PLACE.NAME/KEY` where a state has arrays by name"""
-
-    def states(self) -> list[Any]:
-        """Return the state of each model."""
-        return [
-            registry.get(name).state_type(**numbers, **self._arrays(f"{place}."))
-            for place, (name, numbers) in enumerate(zip(self.names, self.numbers, strict=True))
-        ]
-
-    def _arrays(self, prefix: str) -> dict[str, Any]:
-        return grouped(
-            {key.removeprefix(prefix): array for key, array in self.arrays.items() if key.startswith(prefix)}
-        )
 
     def fits(self, n_items: int) -> bool:
         """Return whether the arrays are those of so many items."""
         n = len(self.names)
-        sizes = self.weights.shape == (n,) and self.shares.shape == (1 + n,)
-        return sizes and all(state.fits(n_items) for state in self.states())
+        return self.weights.shape == (n,) and self.shares.shape == (1 + n,) and super().fits(n_items)
 
 
 class Blend(Recommender):
@@ -96,22 +75,16 @@ class Blend(Recommender):
     @field_validator("models")
     @classmethod
     def _checked(cls, models: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        for model in models:
-            if "name" not in model:
-                raise PlanError(f"blend: each of its models needs a name, as in a plan; given {model}.")
-            if model["name"] == cls.name:
-                raise PlanError("blend: a blend of blends is the blend of their models: list those.")
-            _create(model)
-        return models
+        return nested.check(models, cls.name)
 
     def can(self, verb: str) -> bool:
         """Return whether it has a verb; it rates where one of its models does."""
-        return super().can(verb) and any(_create(model).can(verb) for model in self.models)
+        return super().can(verb) and any(nested.create(model).can(verb) for model in self.models)
 
     @property
     def folds_in(self) -> bool:
         """Whether it scores a history alone: where all of its models do."""
-        return all(_create(model).folds_in for model in self.models)
+        return all(nested.create(model).folds_in for model in self.models)
 
     # --- fit ------------------------------------------------------------------------------------------------
 
@@ -121,24 +94,11 @@ class Blend(Recommender):
         weights, shares = np.ones(len(members)), np.r_[0.0, rates / max(rates.sum(), 1)]
         if self.fusion == "weights":
             weights, shares = self._found(train, members, weights, shares)
-        parts = [_parts(member.fitted.state) for member in members]
-        return BlendState(
-            weights=weights,
-            shares=shares,
-            names=[member.name for member in members],
-            numbers=[
-                {key: part for key, part in one.items() if not isinstance(part, np.ndarray)} for one in parts
-            ],
-            arrays={
-                f"{place}.{key}": part
-                for place, one in enumerate(parts)
-                for key, part in one.items()
-                if isinstance(part, np.ndarray)
-            },
-        )
+        states = [member.fitted.state for member in members]
+        return BlendState.of([member.name for member in members], states, weights=weights, shares=shares)
 
     def _fit_all(self, train: Interactions, valid: Interactions | None) -> list[Recommender]:
-        return [_create(model).fit(train, valid=valid) for model in self.models]
+        return [nested.create(model).fit(train, valid=valid) for model in self.models]
 
     def _found(
         self,
@@ -173,7 +133,7 @@ class Blend(Recommender):
             asked = np.sort(np.random.default_rng(self.seed).choice(asked, most, replace=False))
         events = members[0].fitted.histories.select(asked)
         contexts = Contexts(members[0].users.ids.gather(asked), asked, events)
-        scores = np.stack([_standard(_scores(member, contexts)).astype(np.float32) for member in members])
+        scores = np.stack([standard(_scores(member, contexts)).astype(np.float32) for member in members])
         place = np.searchsorted(asked, user).clip(max=len(asked) - 1)
         there = asked[place] == user
         chosen = np.zeros((len(asked), n_items), np.bool_)
@@ -190,7 +150,7 @@ class Blend(Recommender):
         """Return the fitted models; they share all with the blend but their states."""
         members = []
         for model, state in zip(self.models, self.fitted.state.states(), strict=True):
-            member = _create(model)
+            member = nested.create(model)
             member._fitted = replace(self.fitted, state=state)
             members.append(member)
         return members
@@ -205,7 +165,7 @@ class Blend(Recommender):
             for member, weight in zip(members, weights, strict=True):
                 if weight > 0:
                     one = _scores(member, batch)
-                    one = _standard(one) if self.fusion == "weights" else 1 / (_FIRST + _places(one))
+                    one = standard(one) if self.fusion == "weights" else 1 / (_FIRST + _places(one))
                     scores[some] += weight * one[:, columns]
         return scores
 
@@ -216,22 +176,6 @@ class Blend(Recommender):
             if share > 0:
                 rating += share * member._rate(_told(member, contexts), place, items)
         return rating
-
-
-def _create(model: dict[str, Any]) -> Recommender:
-    return registry.create(**model)
-
-
-def _parts(state: Any) -> dict[str, Any]:
-    """Return what is in a state, its arrays by name as `field/key`."""
-    found: dict[str, Any] = {}
-    for one in dataclasses.fields(state):
-        part = getattr(state, one.name)
-        if isinstance(part, dict):
-            found |= {f"{one.name}/{key}": array for key, array in part.items()}
-        elif part is not None:
-            found[one.name] = part
-    return found
 
 
 def _told(member: Recommender, contexts: Contexts) -> Contexts:
@@ -245,7 +189,7 @@ def _scores(member: Recommender, contexts: Contexts) -> Floats:
     return member._scores(_told(member, contexts), every).astype(np.float64)
 
 
-def _standard(scores: Floats) -> Floats:
+def standard(scores: Floats) -> Floats:
     """Return scores less their row's mean, by its standard deviation; zeros in a row without any."""
     rest = scores - scores.mean(axis=1, keepdims=True)
     spread = np.sqrt((rest**2).mean(axis=1, keepdims=True))

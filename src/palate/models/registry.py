@@ -35,6 +35,7 @@ _NEWS = {
     "content": "palate.models.news:Content",
     "nrms": "palate.models.news:NRMS",
     "npa": "palate.models.news:NPA",
+    "news_blend": "palate.models.news:NewsBlend",
 }
 """these learn from impressions"""
 _NEEDS_TORCH = {"ncf", "npa", "nrms", "sasrec"}

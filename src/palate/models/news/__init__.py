@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from palate.models.news.blend import NewsBlend
 from palate.models.news.content import Content
 from palate.models.news.ctr import CTR
 from palate.models.news.npa import NPA
 from palate.models.news.nrms import NRMS
 
-__all__ = ["CTR", "NPA", "NRMS", "Content"]
+__all__ = ["CTR", "NPA", "NRMS", "Content", "NewsBlend"]
