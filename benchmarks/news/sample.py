@@ -86,10 +86,10 @@ def main() -> None:
     parser = common.arguments(__doc__)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     options = parser.parse_args()
-    for label in SETTINGS:
+    for label, told in SETTINGS.items():
         asked = [("test", seed) for seed in (options.seeds if label in DRAWN else [0])]
         for part, seed in asked + ([("late", 0)] if label not in DRAWN else []):
-            key = {"model": label, "seed": seed, "part": part, "settings": SETTINGS[label]}
+            key = {"model": label, "seed": seed, "part": part, "settings": told}
             runs = kept(options.out)
             if any(key.items() <= run.items() for run in runs):
                 continue

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from palate.datasets import mind
+from palate import Impressions
+from palate.datasets import NewsDataset, mind, to_mind
 from palate.errors import DataError, FetchError, SplitError
 
 NEWS = [
@@ -121,3 +123,35 @@ def test_a_place_without_the_files_says_what_was_expected(tmp_path: Path):
     write(tmp_path / "alone" / "dev")
     with pytest.raises(DataError, match="no part to learn from, only valid"):
         mind.load(tmp_path / "alone")
+
+
+# --- written --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_written_as_mind_reads_back_the_same(tmp_path: Path):
+    from palate.datasets.simulate import news_world
+
+    news = news_world(users=60, articles=200, impressions=4, shown=9, like_mind=True, seed=4).dataset
+    blind = replace(news, test=replace(news.valid, clicked=None))
+    places = to_mind(blind, tmp_path)
+    assert [place.name for place in places] == ["news-world_train", "news-world_dev", "news-world_test"]
+    again = mind.load(tmp_path)
+    for part in ("train", "valid"):
+        mine, theirs = getattr(news, part), getattr(again, part)
+        assert theirs.fingerprint == mine.fingerprint
+    assert again.test is not None
+    assert again.test.clicked is None
+    for column in ("item", "title", "category"):
+        assert again.articles.table[column].to_list() == news.articles.table[column].to_list()
+
+
+def test_titles_with_tabs_entities_and_empty_histories_survive_and_blanks_in_ids_do_not(tmp_path: Path):
+    first = mind.load(write(tmp_path / "MINDtiny"))
+    (place,) = to_mind(replace(first, name="again"), tmp_path / "out")
+    second = mind.load(place)
+    assert second.train.fingerprint == first.train.fingerprint
+    assert second.articles.table.equals(first.articles.table)
+    table = {"user": ["a b"], "history": [["x"]], "candidates": [["y", "z"]], "clicked": [["y"]], "time": [0]}
+    odd = NewsDataset("odd", first.articles, Impressions.from_table(table))
+    with pytest.raises(DataError, match="hold blanks, as 'a b'"):
+        to_mind(odd, tmp_path / "odd")

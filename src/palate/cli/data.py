@@ -121,12 +121,19 @@ def convert(
 ) -> None:
     """Write a data set as plain tables: the choices, and beside them the items as NAME.items.ENDING.
 
-    The columns are user, item, value, time, event and basket, as far as the data has them.
+    The columns are user, item, value, time, event and basket, as far as the data has them. News is written as MIND's
+    files, news.tsv and behaviors.tsv of each part, in the folder OUT.
     """
     from palate import datasets
-    from palate.cli.reading import load, quieten
+    from palate.cli.reading import load, load_impressions, quieten
+    from palate.datasets.news import is_news
 
     quieten(quiet)
+    if is_news(data):
+        parts = datasets.to_mind(load_impressions(data, reading), out)
+        if not quiet:
+            print(f"news.tsv and behaviors.tsv in {', '.join(map(str, parts))}")
+        return
     dataset = load(data, reading)
     paths = datasets.convert(dataset, out)
     if not quiet:
@@ -165,6 +172,7 @@ palate data describe ratings.dat --separator "::" --no-header --json
 palate data convert movietweetings ratings.csv
 palate data convert movietweetings ratings.parquet
 palate data convert ratings.dat ratings.csv --format dat
+palate data convert news-world mind-like
 palate data convert log.jsonl.gz log.tsv --user customer --item sku --time ts --time-unit ms
 """,
     ),

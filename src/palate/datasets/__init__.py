@@ -15,6 +15,7 @@ from palate.datasets.describe import Description, describe
 from palate.datasets.news import load_news
 from palate.datasets.newsdata import NewsDataset
 from palate.datasets.registry import load, names
+from palate.datasets.to_mind import to_mind
 
 __all__ = [
     "Dataset",
@@ -26,4 +27,5 @@ __all__ = [
     "load",
     "load_news",
     "names",
+    "to_mind",
 ]
