@@ -62,7 +62,7 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     assert news.valid is not None
     train = news.train if len(news.train) <= LEARNED else news.train.select(np.arange(LEARNED))
     read_mb = common.process_peak()
-    model = palate.models.create(name, epochs=1, holdout=0.0)
+    model = palate.models.create(name, **({"epochs": 1, "holdout": 0.0} if name in ("nrms", "npa") else {}))
     with common.Clock() as learning:
         model.fit(train, catalogue=news.articles)
     learn_mb = common.process_peak()
@@ -78,7 +78,7 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
         "candidates scored": judged.n_candidates,
         "read, CPU s": reading.cpu,
         "fit of one epoch, CPU min": round(learning.cpu / 60, 2),
-        "clicks/s": round(model.fitted.trace[0].get("clicks_per_second", 0)),
+        "clicks/s": round(model.fitted.trace[0]["clicks_per_second"]) if model.fitted.trace else None,
         "scored and measured, CPU s": round(cpu, 1),
         "CPU s a million impressions": round(1e6 * cpu / len(judged), 1),
         "peak MB, read": read_mb,
