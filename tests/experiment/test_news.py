@@ -75,12 +75,14 @@ def test_news_by_name_brings_its_metrics_and_its_own_split() -> None:
     [
         ({"evaluate": {"metrics": ["impression_auc", "ndcg"]}}, "no metric of impressions 'ndcg'"),
         ({"evaluate": {"metrics": ["impression_auk"]}}, "mean 'impression_auc'"),
-        ({"evaluate": {"candidates": {"sampled": 5}}}, "candidates is about lists"),
-        ({"evaluate": {"refit": True}}, "refit is about lists"),
+        ({"evaluate": {"candidates": {"sampled": 5}}}, "candidates is about lists of interactions"),
+        ({"evaluate": {"refit": True}}, "refit is about lists of interactions"),
         ({"split": {"method": "last-out"}}, "'given'.*or 'time'"),
         ({"split": {"method": "time", "at": 1.5}}, "at = 1.5: expected the share"),
         ({"split": {"method": "given", "at": 0.5}}, "no parameter 'at'. It has none"),
         ({"models": [{"name": "nmrs"}]}, "mean 'nrms'"),
+        ({"data": {"name": "news-world", "min_user": 5}}, "min_user is about lists"),
+        ({"data": {"name": "retail", "clicked": "hit"}}, "clicked is a column of impressions"),
     ],
 )
 def test_what_impressions_do_not_have_is_refused_with_its_key(sections: dict[str, Any], said: str) -> None:

@@ -25,6 +25,9 @@ EVALUATE = ("k", "metrics", "bootstrap", "seed")
 _METRICS = ["impression_auc", "impression_mrr", "impression_ndcg"]
 _CUTS = [5, 10]
 _COLUMNS = ("user", "item", "candidates", "clicked", "history", "time", "time_unit", "text")
+_DATA = ("name", "otherwise", "path", "items", "bad_rows", *_COLUMNS)
+OF_IMPRESSIONS = ("candidates", "clicked", "history", "text")
+"""Columns of `[data]` that no other plan has."""
 _SPLITS: dict[str, dict[str, Any]] = {"given": {}, "time": {"at": 0.8}}
 
 
@@ -92,12 +95,14 @@ def check(plan: Plan, source: str) -> None:
             f"{source}: [evaluate] {error} The first metric is of impressions, so all are; metrics of lists need a "
             "plan of their own, on palate.load_news(...).train.interactions()."
         ) from None
-    usual = type(plan.evaluate)()
-    for key in type(plan.evaluate).model_fields:
-        if key not in EVALUATE and getattr(plan.evaluate, key) != getattr(usual, key):
-            raise PlanError(
-                f"{source}: [evaluate] {key} is about lists, and this plan is judged by impressions: leave it out."
-            )
+    for section, used in ((plan.evaluate, EVALUATE), (plan.data, _DATA)):
+        for key, field in type(section).model_fields.items():
+            if key not in used and getattr(section, key) != field.get_default():
+                name = "evaluate" if used is EVALUATE else "data"
+                raise PlanError(
+                    f"{source}: [{name}] {key} is about lists of interactions, and this plan is of impressions: "
+                    "leave it out."
+                )
     split_params(plan.split, source)
     for model in plan.models:
         create_model(model.name, model.params, model.label, source)

@@ -315,6 +315,12 @@ class Plan(_Section):
         if self.of_impressions:
             news.check(self, source)
             return self
+        for column in news.OF_IMPRESSIONS:
+            if getattr(self.data, column) is not None:
+                raise PlanError(
+                    f"{source}: [data] {column} is a column of impressions, and this plan is judged by lists: leave it "
+                    'out, or put metrics of impressions first, as in metrics = ["impression_auc"].'
+                )
         split_params(self.split.method, self.split.params, source)
         by_file = self.data.name is None or "valid" in self.split.params
         if self.split.method == "given" and by_file and "test" not in self.split.params:
