@@ -27,7 +27,8 @@ def models(
 
     if name is None:
         listed = [
-            {"name": one, "summary": _about(registry.get(one, needed=False))[0]} for one in registry.names()
+            {"name": one, "summary": _about(registry.get(one, needed=False))[0]}
+            for one in [*registry.names(), *registry.news_names()]
         ]
         print_json(listed) if as_json else print_table(
             ("model", "what it is"), [list(one.values()) for one in listed]

@@ -1,4 +1,4 @@
-"""One order of what was shown, out of several models': their scores with weights that the end of train gives.
+"""News blend: several models of news as one, their scores with weights that the end of train gives.
 
     s(u, i) = sum over models of w_m z_m(u, i)
 

@@ -1,4 +1,4 @@
-"""The click rate of each article so far: what every model of news must beat.
+"""CTR: the click rate of each article so far, what every model of news must beat.
 
 Of the times an article was shown before this moment, the share in which it was clicked, drawn towards the rate of all
 articles as if it had been shown `strength` times more. While impressions with labels and times are scored, it counts
