@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Callable
@@ -485,6 +486,21 @@ def test_news_is_described_fitted_evaluated_and_submitted(palate: Palate, mind: 
         lines = archive.read("prediction.txt").decode().splitlines()
     assert [line.split()[0] for line in lines] == [str(n + 1) for n in range(40)]
     assert sorted(json.loads(lines[0].split(" ", 1)[1])) == [1, 2, 3, 4]
+
+
+def test_a_blend_reads_articles_that_came_after_it(palate: Palate, mind: Path, tmp_path: Path):
+    """Renamed, each article is one that the model has not met: words alone tell, as they did before."""
+    later = tmp_path / "MINDlater"
+    for part in ("train", "dev"):
+        (later / f"MINDlater_{part}").mkdir(parents=True)
+        for name in ("news.tsv", "behaviors.tsv"):
+            text = (mind / f"MINDdemo_{part}" / name).read_text(encoding="utf-8")
+            (later / f"MINDlater_{part}" / name).write_text(
+                re.sub(r"\bN(\d+)", r"X\1", text), encoding="utf-8"
+            )
+    assert palate("fit", mind, "--model", "news_blend", "--out", tmp_path / "b").code == 0
+    asked = ("evaluate", tmp_path / "b", "--metrics", "impression_auc", "--json", "--impressions")
+    assert palate(*asked, later).json["metrics"]["impression_auc"]["mean"] > 0.8
 
 
 def test_what_does_not_go_together_with_news_is_said(palate: Palate, mind: Path, sar: Path, tmp_path: Path):

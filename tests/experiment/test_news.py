@@ -148,6 +148,14 @@ def test_examples_are_impressions_of_the_test_and_looks_are_attention(
         assert [part.name for part in look.words] == look.article.split()
 
 
+def test_a_model_of_interactions_gives_its_reasons_too(small: palate.NewsDataset, tmp_path: Path) -> None:
+    told = plan(models=[{"name": "ease"}, {"name": "ctr"}], evaluate={"bootstrap": 0})
+    found = run(told, data=small, out=tmp_path)
+    assert {example.label for example in found.examples} == {"ease"}
+    assert any(item.reasons for example in found.examples for item in example.recommended)
+    assert found.looks == []
+
+
 def test_the_report_tells_of_impressions_and_survives_the_file(result: Result) -> None:
     again = Result.model_validate_json(result.to_json())
     assert again == result

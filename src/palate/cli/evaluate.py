@@ -126,7 +126,7 @@ def _of_impressions(
     model = model_at(folder)
     news = load_impressions(data, {"items": articles} if articles else {})
     shown = news.valid or news.train
-    if isinstance(model, NewsModel) and model.needs_text:
+    if isinstance(model, NewsModel):
         model = model.with_articles(news.articles)
     asked = [one.strip() for one in metrics.split(",")] if metrics else IMPRESSION[:3]
     found = evaluate_impressions(model, shown, metrics=asked, k=k or [5, 10])

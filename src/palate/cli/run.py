@@ -77,7 +77,9 @@ def _step(words: str) -> None:
 
 def _close(result: Result, folder: Path) -> None:
     best = folder / "models" / result.ranking()[0].label
-    whom = f"--users {result.examples[0].user}" if result.examples else "--all"
+    # Of news, a reader of the test may be one whom train lacks.
+    known = result.examples and not (result.data.impressions and result.split.cold_users)
+    whom = f"--users {result.examples[0].user}" if known else "--all"
     print(f"\nReport: {folder / 'report.html'}")
     print(f"Next:   {program()} recommend {best} {whom} --k 5")
     print(f"        {program()} recipes quickstart > another-plan.toml    # a plan to make your own")

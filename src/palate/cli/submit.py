@@ -42,7 +42,7 @@ def submit(
 
     quieten(quiet)
     fitted, news = model_at(model), load_impressions(data, {})
-    if isinstance(fitted, NewsModel) and fitted.needs_text:
+    if isinstance(fitted, NewsModel):
         fitted = fitted.with_articles(news.articles)
     shown = news.test or news.valid or news.train
     scores = fitted.score_impressions(shown)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from palate import __version__, datasets
 from palate.datasets import Dataset
+from palate.evaluation.estimated import Estimated
 from palate.evaluation.evaluation import Evaluation
 from palate.evaluation.keys import Wanted
 from palate.evaluation.result import (
@@ -27,7 +28,7 @@ from palate.evaluation.result import (
     Result,
     SplitFacts,
 )
-from palate.evaluation.significance import compare
+from palate.evaluation.significance import PerUser, compare
 from palate.evaluation.task import shows_valid
 from palate.experiment.examples import choose_users, examples, explains
 from palate.experiment.fit import E, Fitted
@@ -72,7 +73,7 @@ def assemble(
     tops = {
         one.label: _in_codes_of(used.train, one, one.top) for one in evaluations if Wanted(keys).cutoffs()
     }
-    shared = [note for note in evaluations[0].notes if all(note in one.notes for one in evaluations)]
+    shared = shared_notes(evaluations)
     values = {one.label: one.per_user[keys[0]] for one in evaluations if keys[0] in one.per_user}
     result = Result(
         palate=__version__,
@@ -82,10 +83,7 @@ def assemble(
         data=data_facts(data),
         split=split_facts(parts, len(users), shared),
         models=[model_facts(one, keys, shared) for one in fitted],
-        comparisons=[
-            Difference(**asdict(pair))
-            for pair in compare(evaluations, keys, seed=plan.evaluate.seed, bootstrap=plan.evaluate.bootstrap)
-        ],
+        comparisons=compared(plan, evaluations),
         environment=environment(),
         slices=[
             *(slices.by_activity(values, rows) if values else ()),
@@ -100,6 +98,18 @@ def assemble(
     return result.model_copy(
         update={"examples": _examples(result, evaluations, folder, data, past=past, told=told, places=places)}
     )
+
+
+def compared(plan: Plan, evaluations: Sequence[PerUser]) -> list[Difference]:
+    """Return the paired comparisons of all models on all metrics."""
+    how = plan.evaluate
+    pairs = compare(evaluations, plan.keys, seed=how.seed, bootstrap=how.bootstrap)
+    return [Difference(**asdict(pair)) for pair in pairs]
+
+
+def shared_notes(evaluations: Sequence[Estimated]) -> list[str]:
+    """Return the notes that all models have, to be said once."""
+    return [note for note in evaluations[0].notes if all(note in one.notes for one in evaluations)]
 
 
 def _in_codes_of(train: Interactions, one: Evaluation, items: NDArray[np.int32]) -> NDArray[np.int32]:

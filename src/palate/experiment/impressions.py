@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ from palate.evaluation import impressions as measure
 from palate.evaluation.impressions import ImpressionEvaluation, evaluate_impressions
 from palate.evaluation.result import (
     DataFacts,
-    Difference,
     Example,
     Look,
     Looked,
@@ -25,8 +24,7 @@ from palate.evaluation.result import (
     Slice,
     SplitFacts,
 )
-from palate.evaluation.significance import compare
-from palate.experiment.assemble import environment, model_facts
+from palate.experiment.assemble import compared, environment, model_facts, shared_notes
 from palate.experiment.examples import ITEMS, choose_users, explains, names_of, reasons
 from palate.experiment.fit import Fitted, brief, forgiving
 from palate.experiment.news import Parts
@@ -61,12 +59,13 @@ class Shown:
         tiny = news_world(users=12, articles=60, impressions=3, shown=5, common_words=20).dataset
         assert tiny.valid is not None
         with forgiving():
-            model = _learned(brief(plan), tiny.train, tiny.articles)
-            evaluate_impressions(model, tiny.valid, bootstrap=0)
+            evaluate_impressions(
+                brief(plan).fit(tiny.train, catalogue=tiny.articles), tiny.valid, bootstrap=0
+            )
 
     def learn(self, model: Recommender) -> Recommender:
-        """Fit on train: impressions, or what readers read where a model learns from that."""
-        return _learned(model, self.parts.train, self.parts.data.articles)
+        """Fit on train: impressions, of which other models take what readers read."""
+        return model.fit(self.parts.train, catalogue=self.parts.data.articles)
 
     def judge(self, model: Recommender, label: str) -> ImpressionEvaluation:
         """Evaluate on the test part."""
@@ -80,14 +79,6 @@ class Shown:
             bootstrap=how.bootstrap,
             label=label,
         )
-
-
-def _learned(model: Recommender, train: Impressions, articles: Catalogue) -> Recommender:
-    from palate.models.news.base import NewsModel
-
-    if isinstance(model, NewsModel):
-        return model.fit(train, catalogue=articles)
-    return model.fit(train.interactions(), catalogue=articles)
 
 
 # --- the result -----------------------------------------------------------------------------------------------
@@ -104,7 +95,7 @@ def assemble(
     """Return the result of a run; the models that `folder` holds give the examples their reasons."""
     keys = plan.keys
     evaluations = [one.evaluation for one in fitted]
-    shared = [note for note in evaluations[0].notes if all(note in one.notes for one in evaluations)]
+    shared = shared_notes(evaluations)
     result = Result(
         palate=__version__,
         name=plan.name,
@@ -113,10 +104,7 @@ def assemble(
         data=_data_facts(parts),
         split=_split_facts(parts, shared, evaluations[0]),
         models=[model_facts(one, keys, shared) for one in fitted],
-        comparisons=[
-            Difference(**asdict(pair))
-            for pair in compare(evaluations, keys, seed=plan.evaluate.seed, bootstrap=plan.evaluate.bootstrap)
-        ],
+        comparisons=compared(plan, evaluations),
         environment=environment(),
         slices=_slices(evaluations, parts, keys[0]),
         notes=list(notes),
@@ -211,6 +199,8 @@ def _chosen(shown: Impressions, measured: NDArray[np.int64], n: int, seed: int) 
 def _told(
     model: Recommender, label: str, parts: Parts, rows: NDArray[np.int64]
 ) -> tuple[list[Example], list[Look]]:
+    from palate.models.news.base import NewsModel
+
     shown, catalogue = parts.test, parts.data.articles
     examples: list[Example] = []
     looks: list[Look] = []
@@ -222,11 +212,14 @@ def _told(
         past = one.articles.decode(one.histories.item[::-1])
         known = past.filter(past.is_in(model.items.ids.implode())).reverse().to_list()
         user = one.users.ids[0]
-        who: dict[str, Any] = {"history": known, "user": user}
+        who: dict[str, Any] = {"history": known}
+        if isinstance(model, NewsModel):  # which knows the reader beside the history
+            who["user"] = user
         recommended = []
         for rank, place in enumerate(order[:ITEMS].tolist(), start=1):
             item = articles[place]
-            because = reasons(model, who, item, catalogue)[1] if known else []
+            can_say = known and np.isfinite(scores[place])
+            because = reasons(model, who, item, catalogue)[1] if can_say else []
             recommended.append(
                 Recommended(
                     item=str(item),

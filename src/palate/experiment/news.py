@@ -151,7 +151,7 @@ def read(plan: DataPlan) -> tuple[NewsDataset, list[str]]:
     except FetchError as error:
         if plan.otherwise is None:
             raise
-        note = f"{plan.name} is not on this machine, so this run took {plan.otherwise}. {error}"
+        note = f"{error} So this run took {plan.otherwise}."
         return load_news(plan.otherwise), [note]
 
 

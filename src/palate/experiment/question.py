@@ -76,6 +76,10 @@ def question(
         data, notes = read(plan.data)
         return Question(with_valid(plan), data, notes)
     if isinstance(what, NewsDataset) or (isinstance(what, str | Path) and is_news(what)):
+        if odd := [name for name in reading or {} if name != "offline"]:
+            raise PlanError(
+                f"--{odd[0].replace('_', '-')} says how a file of interactions is read, and this is news: leave it out."
+            )
         return _of_news(what, models, metric, k, settings)
     named = metric or "ndcg"
     content = _of_data(what, named, k, dict(reading or {}))

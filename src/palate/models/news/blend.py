@@ -73,13 +73,15 @@ class NewsBlend(NewsModel):
         weights = np.ones(len(self.models))
         if len(self.models) > 1:
             early, late = train.before(1 - self.holdout)  # no times: says so
-            weights = _weights([one.score_impressions(late) for one in self._fit_all(early)], late)
-        states = [one.fitted.state for one in self._fit_all(train)]
+            # A checkpoint is of the models' own training, and not of this one beside it.
+            aside = [model | ({"checkpoint": None} if "checkpoint" in model else {}) for model in self.models]
+            weights = _weights([one.score_impressions(late) for one in self._fit_all(aside, early)], late)
+        states = [one.fitted.state for one in self._fit_all(self.models, train)]
         return NewsBlendState.of([str(model["name"]) for model in self.models], states, weights=weights)
 
-    def _fit_all(self, train: Impressions) -> list[Recommender]:
+    def _fit_all(self, models: list[dict[str, Any]], train: Impressions) -> list[Recommender]:
         catalogue = self.fitted.catalogue
-        return [nested.create(model).fit(train, catalogue=catalogue) for model in self.models]
+        return [nested.create(model).fit(train, catalogue=catalogue) for model in models]
 
     def _moved(self, state: NewsBlendState, code: Codes, n_items: int) -> NewsBlendState:
         moved = []

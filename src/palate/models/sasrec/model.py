@@ -149,7 +149,10 @@ class SASRec(Recommender):
                 "sasrec: no user has two events, so nothing follows anything: give data with histories, or use "
                 "popularity."
             )
-        whose = np.repeat(np.arange(len(events), dtype=np.int32), events.lengths)
+        chosen = None
+        if self.loss == "bce":
+            whose = np.repeat(np.arange(len(events), dtype=np.int32), events.lengths)
+            chosen = distinct_pairs(whose, events.item, len(events), train.n_items)
         with own_random(self.seed):
             module = self._make(train.n_items)
         if self._start is not None:
@@ -159,7 +162,7 @@ class SASRec(Recommender):
             indptr=indptr,
             items=items,
             user=user,
-            chosen=distinct_pairs(whose, events.item, len(events), train.n_items),
+            chosen=chosen,
             loss_name=self.loss,
             negatives=min(
                 self.negatives or _NEGATIVES.get(self.loss, train.n_items), max(train.n_items - 1, 1)

@@ -31,8 +31,8 @@ class NextItem:
     items: Codes
     user: Codes
     """(rows) whose history it is"""
-    chosen: tuple[NDArray[np.int64], Codes]
-    """the distinct items of each user, ascending, as CSR; of loss bce"""
+    chosen: tuple[NDArray[np.int64], Codes] | None
+    """the distinct items of each user, ascending, as CSR; None but for bce"""
     loss_name: Loss
     negatives: int
     calibration: float
@@ -73,6 +73,7 @@ class NextItem:
 
         For a user who chose everything, any but the target.
         """
+        assert self.chosen is not None
         n_items = self.module.n_items
         drawn = np.empty((len(users), self.negatives), np.int32)
         negatives(*self.chosen, n_items, users, int(rng.integers(2**62)), drawn)
