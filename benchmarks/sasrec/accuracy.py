@@ -42,9 +42,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "epochs": 50,
         "patience": 25,
     },
-    # As in the paper: one drawn item for each that came, which is what 100 drawn candidates ask for.
-    "movielens-1m-sasrec:bce": {
-        "loss": "bce",
+    # For 100 drawn candidates: all other items together weigh as ten beside the one that came.
+    "movielens-1m-sasrec:few": {
+        "negatives": 10,
+        "heads": 2,
         "learning_rate": 0.003,
         "schedule": "cosine",
         "epochs": 60,

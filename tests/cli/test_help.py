@@ -15,9 +15,21 @@ from palate.cli.parse import application
 from palate.cli.verbs import VERBS, module
 
 Palate = Callable[..., Any]
-HEAVY = ("numpy", "polars", "numba", "scipy", "torch", "pydantic", "rich", "typer")
-SUB_VERBS = [("data", name) for name in module("data").SUB_VERBS]
-ALL = [(verb,) for verb in VERBS if verb != "data"] + SUB_VERBS
+HEAVY = ("numpy", "polars", "numba", "scipy", "torch", "transformers", "pydantic", "rich", "typer")
+
+
+def below(path: tuple[str, ...], verbs: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Every verb under a verb, with the verbs before it."""
+    return [
+        one
+        for name, (_, more) in verbs.items()
+        for one in (below((*path, name), more) if isinstance(more, dict) else [(*path, name)])
+    ]
+
+
+GROUPS = [verb for verb in VERBS if hasattr(module(verb), "SUB_VERBS")]
+SUB_VERBS = [path for verb in GROUPS for path in below((verb,), module(verb).SUB_VERBS)]
+ALL = [(verb,) for verb in VERBS if verb not in GROUPS] + SUB_VERBS
 
 
 def seconds(*words: str) -> float:

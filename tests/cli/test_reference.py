@@ -20,15 +20,15 @@ SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | 
 READING = {f"--{name.replace('_', '-')}" for name in options.READING}
 
 
-def commands() -> Iterator[tuple[str, Any]]:
-    for name, command in typer.main.get_command(application()).commands.items():
+def commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
         if hasattr(command, "commands"):
-            yield from ((f"{name} {sub}", one) for sub, one in command.commands.items())
+            yield from commands(command, f"{before}{name} ")
         else:
-            yield name, command
+            yield before + name, command
 
 
-COMMANDS = dict(commands())
+COMMANDS = dict(commands(typer.main.get_command(application())))
 
 
 @pytest.mark.parametrize("verb", COMMANDS)
@@ -54,8 +54,10 @@ def test_no_option_is_documented_that_a_verb_lacks(verb: str):
 @pytest.mark.parametrize("verb", [verb for verb in COMMANDS if verb != "doctor"])
 def test_the_examples_of_the_page_are_those_of_the_help(verb: str):
     shown = re.findall(r"^\$ (.*)$", SECTIONS[f"palate {verb}"], re.MULTILINE)
-    group, _, sub = verb.partition(" ")
-    examples = module(group).SUB_VERBS[sub][1] if sub else module(verb).EXAMPLES
+    group, *subs = verb.split()
+    examples = module(group).SUB_VERBS if subs else module(verb).EXAMPLES
+    for sub in subs:
+        examples = examples[sub][1]
     assert shown == examples.strip().splitlines()
 
 

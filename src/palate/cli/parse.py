@@ -44,11 +44,7 @@ def application(verbs: Sequence[str] = tuple(VERBS)) -> typer.Typer:
     for verb in verbs:
         file = module(verb)
         if hasattr(file, "SUB_VERBS"):
-            group = _typer()
-            group.callback()(lambda: None)
-            for name, (function, examples) in file.SUB_VERBS.items():
-                _add(group, name, function, examples)
-            app.add_typer(group, name=verb, help=VERBS[verb], cls=_Group, context_settings=_CONTEXT)
+            _add_group(app, verb, VERBS[verb], file.SUB_VERBS)
         else:
             _add(app, verb, getattr(file, verb), file.EXAMPLES)
     return app
@@ -92,6 +88,18 @@ def _typer() -> typer.Typer:
         rich_markup_mode=None,  # plain help costs a third of the boxed one, and pipes well
         pretty_exceptions_enable=False,
     )
+
+
+def _add_group(app: typer.Typer, verb: str, summary: str, sub_verbs: dict[str, Any]) -> None:
+    """Add a verb that has verbs of its own: (function, examples), or (summary, theirs)."""
+    group = _typer()
+    group.callback()(lambda: None)
+    for name, (one, more) in sub_verbs.items():
+        if isinstance(more, dict):
+            _add_group(group, name, one, more)
+        else:
+            _add(group, name, one, more)
+    app.add_typer(group, name=verb, help=summary, cls=_Group, context_settings=_CONTEXT)
 
 
 def _add(app: typer.Typer, name: str, function: Any, examples: str) -> None:

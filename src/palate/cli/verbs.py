@@ -21,6 +21,7 @@ VERBS: dict[str, str] = {
     "explain": "Why an item is recommended to a user.",
     "evaluate": "Score recommendations against the truth, or news against clicks.",
     "submit": "Write the ranks of news that MIND's leaderboard takes.",
+    "text": "Language models: their loss made visible, instruction sets, alignment.",
     "doctor": "Check the installation, and say what to do.",
 }
 

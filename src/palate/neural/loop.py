@@ -8,6 +8,7 @@ clipping, early stopping, the best state, checkpoints, progress.
     an epoch    starts from its own seeds, of `seed` and its number alone: so a run that goes on after the last
                 whole epoch is the run that was never stopped; on a processor, with as many threads and processes,
                 to the bit
+    a round     an epoch may be cut into several: each ends with a measure and a checkpoint
     several     under `torchrun`, each process takes its share of every batch, gradients are added up and measures are
     processes   the mean of all; the first one writes the checkpoint, and all read it
 """
@@ -18,10 +19,10 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -50,6 +51,22 @@ class Task(Protocol):
         """Return measures of validation rows, first the one that stops, higher is better; empty without such rows."""
 
 
+@runtime_checkable
+class InParts(Protocol):
+    """A task whose batch is too large for one graph of gradients."""
+
+    def parts(
+        self, rows: NDArray[np.int64], mine: NDArray[np.int64], rng: np.random.Generator
+    ) -> Iterator[tuple[Tensor, int]]:
+        """Yield what adds up to the loss of `mine`, this process's share of the batch `rows`, and of how many.
+
+        The gradient of each part is made before the next part is asked for.
+        """
+
+    def told(self) -> dict[str, float]:
+        """Return more figures of what was learned since `batches` was called, by name."""
+
+
 Schedule = Literal["constant", "cosine", "plateau"]
 _DROPS = 2  # times that the rate falls on a plateau
 
@@ -71,13 +88,15 @@ class Course:
     best state and on at a third of the rate, twice"""
     clip: float = 0.0
     """the longest gradient; 0: any"""
+    rounds: int = 1
+    """measures and checkpoints an epoch"""
     patience: int = 10
-    """epochs without a better validation before it stops"""
+    """rounds without a better validation before it stops"""
     device: devices.Device = "auto"
     precision: devices.Precision = "float32"
     unit: str = "events"
     checkpoint: Path | None = None
-    """folder of the state after each epoch; what stands there is gone on with"""
+    """folder of the state after each round; what stands there is gone on with"""
     identity: str = ""
     """of the task: a checkpoint of another is refused"""
     advice: str = "Lower the batch."
@@ -119,7 +138,7 @@ class _Run:
         )
         self.rank, self.processes = _processes(device)
         self.threads = devices.threads()
-        self.epoch, self.step, self.since_best, self.drops = 0, 0, 0, 0
+        self.round, self.step, self.since_best, self.drops = 0, 0, 0, 0
         self.best_value = -math.inf
         self.best: dict[str, Tensor] = {}
         self.earlier: dict[str, Tensor] = {}
@@ -128,58 +147,66 @@ class _Run:
 
     def all_epochs(self) -> None:
         """Go through the epochs that are left."""
-        course = self.course
+        course, rounds = self.course, self.course.rounds
         self._resume()
-        total = course.epochs - self.epoch
         what = (
-            f"Training from epoch {self.epoch + 1} to {course.epochs}"
-            if self.epoch
+            f"Training from epoch {self.round // rounds + 1} to {course.epochs}"
+            if self.round
             else f"Training {course.epochs} epochs"
         )
-        with progress(what, total=total, unit="epochs") as advance:
-            while self.epoch < course.epochs and not self._patience_is_over():
+        with progress(what, total=course.epochs - self.round // rounds, unit="epochs") as advance:
+            while self.round < course.epochs * rounds and not self._patience_is_over():
                 begun, begun_cpu = time.perf_counter(), time.process_time()
-                numbers = self._one_epoch(advance)
+                numbers = self._one_round(advance)
                 if not math.isfinite(numbers["loss"]):
                     self._refuse(numbers)
                     break
                 self.module.eval()
                 measured = self._agreed(self.task.validate())
                 self._judge(measured)
-                self.epoch += 1
+                self.round += 1
                 self.seconds += time.perf_counter() - begun
                 self.cpu_seconds += time.process_time() - begun_cpu
                 spent = {"seconds": self.seconds, "cpu_seconds": self.cpu_seconds}
-                self.told.append({"epoch": self.epoch, **numbers, **measured, **spent})
+                epoch = self.round if rounds == 1 else self.round / rounds
+                self.told.append({"epoch": epoch, **numbers, **measured, **spent})
                 self.note(**self.told[-1])
                 self._drop()
                 self._keep()
         self._load(self.best)
 
-    def _one_epoch(self, advance: Callable[..., None]) -> dict[str, float]:
-        seed = int(np.random.SeedSequence([self.course.seed, self.epoch]).generate_state(1)[0])
-        torch.manual_seed(seed + self.rank)
+    def _one_round(self, advance: Callable[..., None]) -> dict[str, float]:
+        epoch, part = divmod(self.round, self.course.rounds)
+        seed = int(np.random.SeedSequence([self.course.seed, epoch]).generate_state(1)[0])
+        torch.manual_seed(seed + self.rank + 2**32 * part)
         rng = np.random.default_rng(seed)
-        batches = self.task.batches(rng)
+        whole = self.task.batches(rng)
+        if self.course.rounds > 1:
+            rng = np.random.default_rng([seed, part])
+        batches = whole[
+            part * len(whole) // self.course.rounds : (part + 1) * len(whole) // self.course.rounds
+        ]
         torch.set_num_threads(
             self.threads
         )  # parallel loops of numba share OpenMP with torch, and set their own number
         self.module.train()
         losses, events, begun = 0.0, 0, time.perf_counter()
         for place, rows in enumerate(batches):
-            loss, count = self._one_step(rows, rng, len(batches))
+            loss, count = self._one_step(rows, rng, len(whole))
             if not math.isfinite(loss):
                 return {"loss": loss, "step": place + 1, "steps": len(batches)}
             losses += loss
             events += count
             speed = events / max(time.perf_counter() - begun, 1e-9)
             advance(
-                1 / len(batches),
-                f"loss {losses / events:.4f}, {speed:,.0f} {self.course.unit}/s{self._best_words()}",
+                1 / len(whole),
+                f"loss {losses / events:.4f}, {speed:,.0f} "
+                f"{self.course.unit}/s{self._told_words()}{self._best_words()}",
             )
         return {
             "loss": losses / max(events, 1),
             f"{self.course.unit}_per_second": events / (time.perf_counter() - begun),
+            **self._more(),
         }
 
     def _one_step(self, rows: NDArray[np.int64], rng: np.random.Generator, steps: int) -> tuple[float, int]:
@@ -187,12 +214,12 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = self.course.learning_rate * self._slope(steps)
         self.optimiser.zero_grad(set_to_none=True)
-        with devices.autocast(self.device, self.course.precision):
-            loss, count = self.task.loss(rows[self.rank :: self.processes], rng)
-        if count:
-            loss.backward()  # type: ignore[no-untyped-call]
+        found = torch.zeros(2, device=self.device)
+        for loss, count in self._parts(rows, rows[self.rank :: self.processes], rng):
+            if loss.requires_grad:
+                loss.backward()  # type: ignore[no-untyped-call]
+            found += torch.stack([loss.detach().float(), torch.full_like(loss, count, dtype=torch.float32)])
         # Read when all of the step is on its way to the card, so that the card does not wait.
-        found = torch.stack([loss.detach().float(), torch.full_like(loss, count, dtype=torch.float32)])
         self._added(found)
         total, events = float(found[0]), int(found[1])
         if math.isfinite(total) and events:
@@ -205,6 +232,20 @@ class _Run:
             self.optimiser.step()
             self.step += 1
         return total, events
+
+    def _parts(
+        self, rows: NDArray[np.int64], mine: NDArray[np.int64], rng: np.random.Generator
+    ) -> Iterator[tuple[Tensor, int]]:
+        """Yield losses whose gradients add up: one, or as many as the task cuts its batch into."""
+        cut = self.task.parts(rows, mine, rng) if isinstance(self.task, InParts) else None
+        while True:
+            with devices.autocast(self.device, self.course.precision):
+                part = next(cut, None) if cut else self.task.loss(mine, rng)
+            if part is None:
+                return
+            yield part
+            if cut is None:
+                return
 
     def _slope(self, steps: int) -> float:
         """Return the share of the learning rate at this step."""
@@ -238,12 +279,18 @@ class _Run:
     def _best_words(self) -> str:
         return f", best {self.best_value:.4f}" if math.isfinite(self.best_value) else ""
 
+    def _more(self) -> dict[str, float]:
+        return self.task.told() if isinstance(self.task, InParts) else {}
+
+    def _told_words(self) -> str:
+        return "".join(f", {name.replace('_', ' ')} {value:,.4g}" for name, value in self._more().items())
+
     def _load(self, state: dict[str, Tensor]) -> None:
         if state:
             self.module.load_state_dict(state)
 
     def _refuse(self, numbers: dict[str, float]) -> None:
-        where = f"in epoch {self.epoch + 1}, step {numbers['step']:,} of {numbers['steps']:,}"
+        where = f"in epoch {self.round // self.course.rounds + 1}, step {numbers['step']:,} of {numbers['steps']:,}"
         if numbers["step"] == 1 and self.best_value == math.inf:
             # No measure has found the last state good, and its first loss is none.
             self.best = self.earlier
@@ -272,7 +319,7 @@ class _Run:
         if self.course.checkpoint is None:
             return
         kept = checkpoint.read(self.course.checkpoint, self.course.identity)
-        begun = torch.tensor([0.0 if kept is None else kept[1]["epoch"]], device=self.device)
+        begun = torch.tensor([0.0 if kept is None else kept[1]["round"]], device=self.device)
         if float(self._mean(begun**2) - self._mean(begun) ** 2) > 1e-6:
             raise SavedModelError(
                 f"the processes do not see one checkpoint in {self.course.checkpoint}: give a folder on a disk that "
@@ -280,10 +327,10 @@ class _Run:
             )
         if kept is None:
             return
-        if kept[1]["epoch"] > self.course.epochs:
+        if kept[1]["round"] > self.course.epochs * self.course.rounds:
             raise SavedModelError(
-                f"the checkpoint in {self.course.checkpoint} is of {kept[1]['epoch']:,} epochs, and epochs = "
-                f"{self.course.epochs:,}: give another folder, or as many epochs."
+                f"the checkpoint in {self.course.checkpoint} is of {kept[1]['round'] / self.course.rounds:g} epochs, "
+                f"and epochs = {self.course.epochs:,}: give another folder, or as many epochs."
             )
         tensors, numbers = kept
         parts: dict[str, dict[str, Tensor]] = {"module": {}, "best": {}, "optimiser": {}}
@@ -332,7 +379,7 @@ class _Run:
         return dict(zip(measured, values.tolist(), strict=True))
 
 
-_NUMBERS = ("epoch", "step", "since_best", "drops", "best_value", "seconds", "cpu_seconds", "told")
+_NUMBERS = ("round", "step", "since_best", "drops", "best_value", "seconds", "cpu_seconds", "told")
 
 
 def _processes(device: torch.device) -> tuple[int, int]:

@@ -1,0 +1,124 @@
+"""Teaching a language model from long texts: SFT, and what prefers one side of a pair (I-ORPO, ORPO, DPO, SimPO).
+
+I-ORPO shows one text under the instruction that it follows and under one that it does not. The loss needs of each side
+only the log-probability of the text, so there are two ways to its gradient, which give the same one:
+
+    joint      both sides in one batch
+    two-pass   the other side first, without a graph; then each side alone, the other a constant: one more forward
+               pass, and half the memory
+
+A step is of `batch` pairs, `micro` of them at a time; -log P is divided by the tokens of the whole step and the
+preference by its pairs, so how a step is cut changes nothing (and neither does the number of processes).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from palate.errors import DataError
+from palate.neural import devices, loop
+from palate.text.align.network import recompute, trainable
+from palate.text.align.pairs import Pair, token_pairs
+from palate.text.align.task import Alignment, Weights
+from palate.text.align.training import PRESETS, Method, Training
+from palate.text.language_model import LanguageModel
+
+__all__ = ["PRESETS", "Method", "Outcome", "Pair", "Training", "align"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trained model, and how it came about."""
+
+    model: LanguageModel
+    trace: list[dict[str, float]]
+    """a row for each round"""
+    notes: tuple[str, ...]
+    """what was cut or left out"""
+    trained: int
+    """how many weights were trained"""
+
+
+def align(
+    model: LanguageModel,
+    pairs: Sequence[Pair],
+    training: Training,
+    *,
+    valid: Sequence[Pair] = (),
+    checkpoint: Path | None = None,
+    note: Callable[..., None] | None = None,
+) -> Outcome:
+    """Train a model on pairs; it is changed in place, and returned as an adapter around it where LoRA was asked for.
+
+    Args:
+        model: what to start from.
+        pairs: what to learn; SFT reads the preferred side alone.
+        training: how.
+        valid: pairs of other sources: when to stop, and which round's weights to keep.
+        checkpoint: folder of the state after each round; a training that was stopped goes on from there.
+        note: is told each round's figures.
+
+    Raises:
+        PlanError, DataError: an empty prompt or answer, a pair too long, a pair whose sides are the same.
+        PalateError: the first losses are no finite numbers, or memory ran out.
+
+    """
+    rows, notes = token_pairs(model, pairs, training, "pair")
+    held, more = token_pairs(model, valid, training, "validation pair")
+    notes += more
+    if not rows:
+        raise DataError("no pair is left to learn. " + " ".join(notes))
+    network = trainable(model, training)
+    trained = sum(one.numel() for one in network.parameters() if one.requires_grad)
+    task = Alignment(Weights(network), rows, held, training)
+    steps = -(-len(rows) // training.batch) * training.epochs
+    trace: list[dict[str, float]] = []
+
+    def keep(**row: float) -> None:
+        trace.append(row)
+        if note is not None:
+            note(**row)
+
+    course = loop.Course(
+        epochs=training.epochs,
+        rounds=training.rounds,
+        learning_rate=training.learning_rate,
+        seed=training.seed,
+        weight_decay=training.weight_decay,
+        betas=(0.9, 0.999),
+        warmup=round(training.warmup * steps),
+        schedule="cosine",
+        clip=training.clip,
+        patience=training.patience,
+        device=training.device,
+        precision=training.precision,
+        unit="pairs",
+        checkpoint=checkpoint,
+        identity=_identity(model, rows, held, training),
+        advice=(
+            f"Lower max_tokens, or micro ({training.micro}); set mode = two-pass (half), recompute = true, precision "
+            "= bfloat16."
+        ),
+    )
+    if training.method == "dpo":
+        task.look_up_reference(devices.pick(training.device))
+    loop.train(task, course, keep)
+    network.eval()
+    recompute(network, False)
+    base = (model.base or model.name) if training.rank else ""
+    return Outcome(
+        LanguageModel(network, model.tokenizer, model.name, model.template, base),
+        trace,
+        tuple(notes),
+        trained,
+    )
+
+
+def _identity(model: LanguageModel, rows: list[Any], held: list[Any], training: Training) -> str:
+    """Return a digest of what a checkpoint belongs to."""
+    told = sorted(training.model_dump(exclude={"device", "epochs"}).items())
+    return hashlib.sha256(repr((model.name, model.template, told, rows, held)).encode()).hexdigest()

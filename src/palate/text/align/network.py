@@ -1,0 +1,60 @@
+"""Which weights of a network are trained: all of them, or LoRA's beside them (Hu et al., ICLR 2022)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from palate.errors import NotSupported, need
+from palate.neural import devices
+from palate.text.align.training import Training
+from palate.text.language_model import LanguageModel, quiet
+
+_LORA = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+def trainable(model: LanguageModel, training: Training) -> Any:
+    """Return the network with what is to be trained marked so."""
+    network = model.network
+    if not training.rank:
+        if model.base:
+            raise NotSupported(
+                f"{model.name} is an adapter: only LoRA can go on with it. Give rank, or the model below it, "
+                f"{model.base}."
+            )
+        network.float().requires_grad_(True)
+    elif model.base:
+        for name, one in network.named_parameters():
+            one.requires_grad_("lora_" in name)
+    else:
+        need("peft", extra="text", what="LoRA")
+        from peft import LoraConfig, get_peft_model
+
+        there = {name.rpartition(".")[2] for name, _ in network.named_modules()}
+        targets = [name for name in _LORA if name in there]
+        if not targets:
+            raise NotSupported(
+                f"{model.name} has none of the layers that LoRA is put on here ({', '.join(_LORA)}): set rank = 0."
+            )
+        with devices.own_random(training.seed), quiet():
+            network = get_peft_model(
+                network,
+                LoraConfig(
+                    r=training.rank,
+                    lora_alpha=training.alpha,
+                    lora_dropout=training.dropout,
+                    target_modules=targets,
+                    task_type="CAUSAL_LM",
+                ),
+            )
+    recompute(network, training.recompute)
+    return network
+
+
+def recompute(network: Any, wanted: bool) -> None:
+    """Have what a layer made be made again for the gradient, or kept."""
+    new = hasattr(network, "activation_checkpointing_enable")  # transformers' name since 5
+    kind = "activation" if new else "gradient"
+    if wanted:
+        getattr(network, f"{kind}_checkpointing_enable")({"use_reentrant": False})
+    else:
+        getattr(network, f"{kind}_checkpointing_disable")()

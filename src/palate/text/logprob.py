@@ -1,0 +1,189 @@
+"""log P of each token of a text, without ever holding the logits of all positions.
+
+The network's last layer, the head, turns hidden states (positions, size) into logits (positions, vocabulary). For 2,300
+positions and 49,152 tokens those are 450 MB, and a loss written in the usual way holds them four times. Here the head
+is applied to a few positions at a time, forward and again backward: kept are the hidden states and one number a
+position.
+
+    log p_t = z_t - log sum exp z         d log p_t / dz = y_t - p         z = head(h)
+
+Logits that a model scales or caps (Gemma 2: cap tanh(z / cap); Cohere, Granite: a factor) are so here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from palate.errors import NotSupported
+
+BUFFER = 2**25
+"""Bytes of the logits that exist at once; of such buffers there are two at a time while the gradient is made."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What turns hidden states into logits."""
+
+    weight: Tensor
+    """(vocabulary, size)"""
+    bias: Tensor | None = None
+    """(vocabulary)"""
+    scale: float = 1.0
+    """of the logits"""
+    cap: float = 0.0
+    """the logits' largest size, by tanh; 0: none"""
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return (positions, vocabulary) logits in float32, of few positions."""
+        return _finish(_product(hidden, self.weight, self.bias), self.scale, self.cap)
+
+
+def head_of(network: Any) -> Head:
+    """Return the head of a causal language model of transformers.
+
+    Raises NotSupported where the head is more than a linear layer: an adapter on it, say.
+    """
+    layer = network.get_output_embeddings()
+    weight = getattr(layer, "weight", None)
+    if layer is None or weight is None or type(layer) not in (torch.nn.Linear, torch.nn.Embedding):
+        raise NotSupported(
+            f"the head of {type(network).__name__} is a {type(layer).__name__}, expected a linear layer: leave lm_head "
+            "out of the adapter's target modules."
+        )
+    config = network.config
+    scale = getattr(config, "logit_scale", None) or 1.0
+    if dividing := getattr(config, "logits_scaling", None):
+        scale /= dividing
+    return Head(
+        weight,
+        getattr(layer, "bias", None),
+        float(scale),
+        float(getattr(config, "final_logit_softcapping", None) or 0),
+    )
+
+
+def token_log_probs(hidden: Tensor, head: Head, targets: Tensor, *, chunk: int | None = None) -> Tensor:
+    """Return log P of each target, (positions) float32, differentiable by `hidden` and the head.
+
+    Args:
+        hidden: (positions, size) states of the positions before the targets.
+        head: of the network.
+        targets: (positions) int64 ids of the tokens that came.
+        chunk: positions at a time; default: as many as `BUFFER` holds.
+
+    Cost: 2 x positions x vocabulary x size operations forward, three times as many backward (once again, and two
+    gradients; one where the head is frozen). Memory: two buffers of chunk x vocabulary.
+
+    """
+    if chunk is None:
+        chunk = max(1, BUFFER // (4 * len(head.weight)))
+    with torch.autocast(hidden.device.type, enabled=False):
+        found: Tensor = _LogProbs.apply(  # type: ignore[no-untyped-call]
+            hidden, head.weight, head.bias, targets, head.scale, head.cap, chunk
+        )
+        return found
+
+
+def hidden_states(network: Any, ids: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return the states (rows, length, size) that the head is given, of (rows, length) tokens padded on the right."""
+    states: Tensor = _body(network)(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+    return states
+
+
+def score(network: Any, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]) -> list[Tensor]:
+    """Return for each pair log P of each token of the response after the prompt, (tokens) float32, in one batch.
+
+    A prompt must not be empty: it is what the first token comes after.
+    """
+    rows = [[*prompt, *response] for prompt, response in zip(prompts, responses, strict=True)]
+    longest = max(map(len, rows))
+    device = next(network.parameters()).device
+    ids = torch.zeros((len(rows), longest), dtype=torch.int64)
+    mask = torch.zeros_like(ids)
+    for row, (tokens, line) in enumerate(zip(rows, mask, strict=True)):
+        ids[row, : len(tokens)] = torch.tensor(tokens)
+        line[: len(tokens)] = 1
+    ids, mask = ids.to(device), mask.to(device)
+    states = hidden_states(network, ids, mask if len(rows) > 1 else None)
+    before, targets = [], []
+    for row, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
+        before.append(states[row, len(prompt) - 1 : len(prompt) + len(response) - 1])
+        targets.append(ids[row, len(prompt) : len(prompt) + len(response)])
+    told = token_log_probs(torch.cat(before), head_of(network), torch.cat(targets))
+    return list(torch.split(told, [len(response) for response in responses]))
+
+
+def _body(network: Any) -> Any:
+    """Return the part of the network below its head; adapters in it stay in it."""
+    inner = network
+    while hasattr(inner, "get_base_model"):  # peft: LoRA's layers stand in the model itself
+        inner = inner.get_base_model()
+    return inner.base_model if inner.base_model is not inner else inner.model
+
+
+def _product(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    raw = hidden.to(weight.dtype) @ weight.T
+    return (raw if bias is None else raw + bias).float()
+
+
+def _finish(raw: Tensor, scale: float, cap: float) -> Tensor:
+    z = raw.mul_(scale) if scale != 1 else raw
+    return z.div_(cap).tanh_().mul_(cap) if cap else z
+
+
+class _LogProbs(torch.autograd.Function):
+    """The head, a few positions at a time; made again for the gradient."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        targets: Tensor,
+        scale: float,
+        cap: float,
+        chunk: int,
+    ) -> Tensor:
+        found = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
+        for rows in _chunks(len(hidden), chunk):
+            z = _finish(_product(hidden[rows], weight, bias), scale, cap)
+            found[rows] = z.gather(1, targets[rows, None])[:, 0] - z.logsumexp(1)
+        ctx.save_for_backward(hidden, weight, bias, targets)
+        ctx.how = scale, cap, chunk
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, outer: Tensor) -> Any:
+        hidden, weight, bias, targets = ctx.saved_tensors
+        scale, cap, chunk = ctx.how
+        wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
+        of_hidden = torch.empty_like(hidden) if wants_hidden else None
+        of_weight = torch.zeros_like(weight) if wants_weight else None
+        of_bias = torch.zeros_like(bias) if wants_bias and bias is not None else None
+        for rows in _chunks(len(hidden), chunk):
+            z = _finish(_product(hidden[rows], weight, bias), scale, cap)
+            slope = 1 - (z / cap) ** 2 if cap else None  # of the cap
+            change = z.softmax(1).neg_()
+            change.scatter_add_(1, targets[rows, None], torch.ones_like(change[:, :1]))  # y - p
+            change.mul_(outer[rows, None] * scale)
+            if slope is not None:
+                change.mul_(slope)
+            change = change.to(weight.dtype)
+            if of_hidden is not None:
+                of_hidden[rows] = (change @ weight).to(hidden.dtype)
+            if of_weight is not None:
+                of_weight.addmm_(change.T, hidden[rows].to(weight.dtype))
+            if of_bias is not None:
+                of_bias.add_(change.sum(0))
+        return of_hidden, of_weight, of_bias, None, None, None, None
+
+
+def _chunks(total: int, chunk: int) -> Iterator[slice]:
+    for start in range(0, total, chunk):
+        yield slice(start, min(start + chunk, total))

@@ -1,0 +1,94 @@
+"""log P of tokens by the head in pieces, against torch's own over all logits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from palate.errors import NotSupported  # noqa: E402
+from palate.text import language_model  # noqa: E402
+from palate.text.crossentropy import from_logits  # noqa: E402
+from palate.text.logprob import Head, head_of, hidden_states, score, token_log_probs  # noqa: E402
+
+
+def plain(hidden: torch.Tensor, head: Head, targets: torch.Tensor) -> torch.Tensor:
+    """Return what the chunked head is to equal, as one would first write it."""
+    z = hidden @ head.weight.T
+    z = z + head.bias if head.bias is not None else z
+    z = z * head.scale
+    z = head.cap * torch.tanh(z / head.cap) if head.cap else z
+    return torch.log_softmax(z, -1).gather(1, targets[:, None])[:, 0]
+
+
+def drawn(bias: bool, scale: float, cap: float) -> tuple[torch.Tensor, Head, torch.Tensor]:
+    torch.manual_seed(0)
+    hidden = torch.randn(11, 8, requires_grad=True)
+    head = Head(
+        torch.randn(30, 8, requires_grad=True),
+        torch.randn(30, requires_grad=True) if bias else None,
+        scale,
+        cap,
+    )
+    return hidden, head, torch.randint(0, 30, (11,))
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 11, None])
+@pytest.mark.parametrize(
+    ("bias", "scale", "cap"), [(False, 1.0, 0.0), (True, 0.25, 0.0), (False, 1.0, 5.0), (True, 2.0, 3.0)]
+)
+def test_in_chunks_values_and_gradients_are_those_of_all_logits(
+    chunk: int | None, bias: bool, scale: float, cap: float
+):
+    hidden, head, targets = drawn(bias, scale, cap)
+    leaves = [one for one in (hidden, head.weight, head.bias) if one is not None]
+    outer = torch.linspace(-1, 2, 11)
+    ours, theirs = token_log_probs(hidden, head, targets, chunk=chunk), plain(hidden, head, targets)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+    for one, other in zip(
+        torch.autograd.grad((ours * outer).sum(), leaves),
+        torch.autograd.grad((theirs * outer).sum(), leaves),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
+def test_a_frozen_head_gets_no_gradient():
+    hidden, head, targets = drawn(False, 1.0, 0.0)
+    head = replace(head, weight=head.weight.detach())
+    token_log_probs(hidden, head, targets).sum().backward()
+    assert hidden.grad is not None
+    assert head.weight.grad is None
+
+
+def test_numpy_and_torch_agree_on_a_text():
+    model = language_model.tiny()
+    ids = model.text("A short text, with 今天 in it.")
+    with torch.no_grad():
+        states = hidden_states(model.network, torch.tensor([ids]))[0]
+        told = token_log_probs(states[:-1], head_of(model.network), torch.tensor(ids[1:]))
+        logits = model.network(torch.tensor([ids])).logits[0, :-1]
+    np.testing.assert_allclose(from_logits(logits.numpy(), ids[1:]).nats, -told.numpy(), rtol=0, atol=1e-6)
+
+
+def test_padding_and_neighbours_change_nothing():
+    model = language_model.tiny()
+    rows = [
+        (model.prompt("one"), model.response("A text.")),
+        (model.prompt("another, longer"), model.response("No.")),
+    ]
+    with torch.no_grad():
+        together = score(model.network, *zip(*rows, strict=True))
+        for (prompt, response), told in zip(rows, together, strict=True):
+            torch.testing.assert_close(told, score(model.network, [prompt], [response])[0], rtol=0, atol=1e-5)
+
+
+def test_a_head_that_is_more_than_a_layer_is_refused():
+    model = language_model.tiny()
+    model.network.set_output_embeddings(torch.nn.Sequential(torch.nn.Linear(32, 5)))
+    with pytest.raises(NotSupported, match="linear layer"):
+        head_of(model.network)
