@@ -76,7 +76,9 @@ class Explanation:
     """A text's loss."""
 
     model: str
+    """its name"""
     conventions: str
+    """how prompt and text became tokens"""
     prompt: tuple[Token, ...]
     """what stands before, of which the first token comes after nothing and so has no loss: it is left out"""
     tokens: tuple[Token, ...]

@@ -87,6 +87,22 @@ class LanguageModel:
         """
         return [*self.text(answer), *([self.end] if ended else [])]
 
+    def beginning(self, answer: str, room: int) -> list[int]:
+        """Return the tokens of an answer, or of its longest beginning that ends at a sentence and fits into `room`.
+
+        Only a whole answer is ended. Empty where the first sentence alone is longer.
+        """
+        from palate.text.prose import cut, length
+
+        tokens = self.response(answer)
+        words = length(answer)
+        shorter = answer
+        while len(tokens) > room and shorter:
+            words = min(words - 1, int(words * room / len(tokens)))
+            shorter = cut(answer, words) if words > 0 else ""
+            tokens, words = self.response(shorter, ended=False), length(shorter)
+        return tokens if shorter else []
+
     def text(self, text: str) -> list[int]:
         """Return the tokens of a text, with nothing added."""
         return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
@@ -366,7 +382,7 @@ def _tiny(seed: int, size: int, layers: int, context: int) -> tuple[Any, Any]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers' bars and remarks off the terminal meanwhile: some bars ask nobody, and peft calls old names."""
+    """Keep transformers' bars and remarks off the terminal meanwhile; peft still calls names that go out of use."""
     from transformers.utils import logging
 
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()

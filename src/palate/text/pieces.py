@@ -25,6 +25,11 @@ class Piece:
     note: str = ""
     """where it is a part of them only: which bytes"""
 
+    @property
+    def first(self) -> bool:
+        """Whether it is whole, or begins its characters: those are then to be shown once."""
+        return not self.note or self.note.startswith(("byte 1 ", "bytes 1 "))
+
 
 def pieces(tokenizer: Any, ids: Sequence[int]) -> list[Piece]:
     """Return what is shown of tokens that stand in a row."""

@@ -60,21 +60,26 @@ class Prose:
     >>> prose = Prose('“Who is Mr. Brown?” asked Ann. “I like him!”')
     >>> prose.sentences
     ('“Who is Mr. Brown?” asked Ann.', '“I like him!”')
-    >>> prose.quoted, prose.narration.split()
-    (('Who is Mr. Brown?', 'I like him!'), ['asked', 'Ann.'])
+    >>> prose.quoted, prose.narration_counts["asked"], prose.narration_counts["him"]
+    (('Who is Mr. Brown?', 'I like him!'), 1, 0)
     """
 
     text: str
 
-    @cached_property
-    def words(self) -> tuple[str, ...]:
+    @property
+    def words(self) -> list[str]:
         """Runs of letters, digits and underscores, as they are written (IFEval's words)."""
-        return tuple(_WORD.findall(self.text))
+        return _WORD.findall(self.text)
 
     @cached_property
     def counts(self) -> Counter[str]:
         """How often each word occurs, in lower case."""
         return Counter(map(str.lower, self.words))
+
+    @cached_property
+    def n_words(self) -> int:
+        """How many words the text has."""
+        return self.counts.total()
 
     @cached_property
     def lowered(self) -> str:
@@ -121,7 +126,7 @@ class Prose:
     @cached_property
     def dialogue(self) -> float:
         """Share of the words that stand between quotation marks, from 0 to 1."""
-        return sum(len(_WORD.findall(span)) for span in self.quoted) / max(1, len(self.words))
+        return sum(len(_WORD.findall(span)) for span in self.quoted) / max(1, self.n_words)
 
     @cached_property
     def _known(self) -> dict[Callable[[Prose], Any], Any]:

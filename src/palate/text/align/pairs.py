@@ -64,7 +64,8 @@ def token_pairs(
                 continue
             if training.too_long == "cut":
                 room = longest - max(len(w.prompt), len(l.prompt))
-                w, l = _shorter(model, pair.answer, w, room), _shorter(model, pair.rejected_answer, l, room)  # noqa: E741
+                w = Side(w.prompt, model.beginning(pair.answer, room))
+                l = Side(l.prompt, model.beginning(pair.rejected_answer, room))  # noqa: E741
                 if not w.answer or not l.answer:
                     raise DataError(
                         f"{what} {place}: beside its prompt of {len(w.prompt):,} tokens no sentence of the answer "
@@ -85,20 +86,3 @@ def token_pairs(
             f"{dropped:,} of {len(pairs):,} {what}s are longer than {longest:,} tokens and were left out."
         )
     return rows, notes
-
-
-def _shorter(model: LanguageModel, answer: str, side: Side, room: int) -> Side:
-    """Return a side whose answer has at most `room` tokens, cut at a sentence and not ended."""
-    if len(side.answer) <= room:
-        return side
-    from palate.text.prose import cut
-
-    words = len(answer.split())
-    words = int(words * room / len(side.answer))
-    while words > 0:
-        shorter = cut(answer, words)
-        tokens = model.response(shorter, ended=False)
-        if len(tokens) <= room:
-            return Side(side.prompt, tokens)
-        words = min(words - 1, int(len(shorter.split()) * 0.97))
-    return Side(side.prompt, [])

@@ -1,0 +1,164 @@
+"""`palate text judge`: a model behind an address judges texts, and says what its judgement is worth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from palate.cli.options import Json, Quiet
+from palate.cli.show import print_json, print_table
+from palate.errors import DataError, listing
+
+if TYPE_CHECKING:
+    from palate.text.endpoint import Price
+    from palate.text.judge import Report
+
+EXAMPLES = """
+palate text judge generations.jsonl --endpoint http://127.0.0.1:8000/v1 --model qwen3-32b
+palate text judge test.jsonl --endpoint https://example.org/v1 --model large --pairs --labels labels.jsonl
+palate text judge test.jsonl --endpoint https://example.org/v1 --model large --dry-run
+palate text judge test.jsonl --endpoint https://example.org/v1 --model large --most-tokens 2000000
+palate text judge test.jsonl --endpoint https://a.org/v1 --model b --prompt-price 2.5 --answer-price 10 --most-money 5
+"""
+
+Url: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--endpoint",
+        metavar="URL",
+        help="An OpenAI-compatible address; its key in the variable PALATE_ENDPOINT_KEY.",
+    ),
+]
+ModelName: TypeAlias = Annotated[str, typer.Option("--model", metavar="NAME", help="The model's name there.")]
+PromptPrice: TypeAlias = Annotated[
+    float | None,
+    typer.Option("--prompt-price", metavar="X", min=0, help="Money for a million tokens of prompts."),
+]
+AnswerPrice: TypeAlias = Annotated[
+    float | None,
+    typer.Option("--answer-price", metavar="X", min=0, help="Money for a million tokens of answers."),
+]
+MostMoney: TypeAlias = Annotated[
+    float | None,
+    typer.Option("--most-money", metavar="X", min=0, help="Never spend more, all runs together."),
+]
+MostTokens: TypeAlias = Annotated[
+    int | None, typer.Option("--most-tokens", metavar="N", min=0, help="Never use more, all runs together.")
+]
+Threads: TypeAlias = Annotated[
+    int, typer.Option("--threads", metavar="N", min=1, max=64, help="Requests at the same time.")
+]
+Timeout: TypeAlias = Annotated[
+    float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="For one request, all in all.")
+]
+PlainHttp: TypeAlias = Annotated[
+    bool, typer.Option("--plain-http", help="Allow http, unencrypted, to another machine.")
+]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Say what it would cost at most; send nothing.")
+]
+
+
+def judge(
+    texts: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TEXTS", help="JSON lines with id, text (or answer), main_ins and constraints."
+        ),
+    ],
+    *,
+    endpoint: Url,
+    model: ModelName,
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--labels", metavar="FILE", help="People's labels of the same texts; may be given many times."
+        ),
+    ] = None,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Also tell right from violated instructions, in both orders.")
+    ] = False,
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="FOLDER", help="For the verdicts, and for every answer paid."),
+    ] = Path("runs/judge"),
+    prompt_price: PromptPrice = None,
+    answer_price: AnswerPrice = None,
+    most_money: MostMoney = None,
+    most_tokens: MostTokens = None,
+    threads: Threads = 4,
+    timeout: Timeout = 120.0,
+    plain_http: PlainHttp = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Ask a language model whether texts do what was asked of them, one constraint at a time.
+
+    A verdict counts only with a quote that stands in the text. Beside the outcome stands the judge's agreement with
+    people's labels (`palate text annotate`), or the word "uncalibrated". Answers are kept in the folder: a run that is
+    stopped goes on there, and what was answered is not asked, or paid, again.
+    """
+    from palate.atomic import whole
+    from palate.cli.reading import quieten
+    from palate.text.annotate import read_items, read_labels
+    from palate.text.endpoint import Endpoint, Terms
+    from palate.text.judge import Judge
+
+    quieten(quiet)
+    items = read_items(texts)
+    people = read_labels(labels or (), items)
+    with Endpoint(
+        endpoint,
+        model,
+        folder=out if out.exists() or not dry_run else None,
+        terms=Terms(prompt_price, answer_price, most_tokens, most_money),
+        threads=threads,
+        timeout=timeout,
+        plain_http=plain_http,
+    ) as asked:
+        if dry_run:
+            _print_price(Judge(asked).price(items, pairs=pairs), as_json)
+            return
+        report = Judge(asked).judge(items, labels=people, pairs=pairs)
+    if not report.verdicts and not report.choices:
+        raise DataError(
+            f"none of {len(report.failed):,} questions was answered; the first: {report.failed[0][1]}"
+        )
+    with whole(out / "verdicts.jsonl") as path, path.open("w", encoding="utf-8") as file:
+        rows = [*map(asdict, report.verdicts), *map(asdict, report.choices)]
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        _print_report(report, out, quiet)
+
+
+def _print_price(price: Price, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(price))
+        return
+    money = "" if price.most_money is None else f", {price.most_money:,.4f} by the prices given"
+    print(f"{price.requests:,} requests, {price.cached:,} of them answered already.")
+    print(f"At most {price.most_tokens:,} tokens{money}; the prompts are likely {price.prompt_tokens:,}.")
+
+
+def _print_report(report: Report, out: Path, quiet: bool) -> None:
+    print_table(("verdict", "constraints"), list(report.counts().items()))
+    if report.choices:
+        pairs = report.to_dict()["pairs"]
+        print(
+            f"pairs: {pairs['win']} won in both orders, {pairs['loss']} lost, {pairs['split']} by the order"
+        )
+    print(report.words())
+    if report.failed:
+        print(
+            f"{len(report.failed):,} questions failed: {listing([what for what, _ in report.failed], limit=3)}."
+        )
+        print(f"  the first: {report.failed[0][1]}")
+    if not quiet:
+        print(f"{report.bill.words()} Verdicts: {out / 'verdicts.jsonl'}")

@@ -1,0 +1,148 @@
+"""`palate text rank`: whether a text is likelier under the instruction that it follows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from palate.cli.options import Json, Quiet
+from palate.cli.show import Figure, print_json, print_table
+from palate.cli.style import bold, faint
+from palate.cli.text_options import Named, Template
+
+if TYPE_CHECKING:
+    from palate.evaluation.following import Accuracy, Group
+    from palate.text.rank import Ranking
+
+EXAMPLES = """
+palate text rank suri/test.jsonl
+palate text rank suri/test.jsonl --model models/iorpo --controls --page ranking.html
+palate text rank suri/test.jsonl --specificity 1,1 --draws 5 --tokens 512 --json
+"""
+
+
+def rank(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="An instruction set that `text build` wrote.")],
+    *,
+    model: Named = "smollm2",
+    template: Template = None,
+    specificity: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--specificity",
+            metavar="SHOWN,CORRUPTED",
+            help="M,M  M,M/2  M,1  M/2,M/2  1,1; may be given many times.",
+        ),
+    ] = None,
+    tokens: Annotated[
+        int | None,
+        typer.Option("--tokens", metavar="N", min=1, help="Read so much of a text, cut at a sentence."),
+    ] = None,
+    draws: Annotated[
+        int,
+        typer.Option("--draws", metavar="N", min=1, help="Single constraints asked of each text, for 1,1."),
+    ] = 1,
+    controls: Annotated[
+        bool, typer.Option("--controls", help="Ask also of texts that the corrupted constraint is true of.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first texts.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Which constraints are drawn.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write every trial as JSON lines.")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--page", metavar="FILE", help="Write an HTML page, with where it matters.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Ask a language model which of two instructions a text follows: the share that is right, by specificity.
+
+    A text is read under its instruction and under the corrupted one; it is right where the first makes the text
+    likelier. Chance is one half. Intervals resample sources, or texts where there are few sources.
+    """
+    from palate.atomic import whole
+    from palate.cli.reading import quieten
+    from palate.evaluation.following import ranking_accuracy
+    from palate.text import language_model
+    from palate.text.rank import rank as ranked
+    from palate.text.suri import SPECIFICITIES, read
+
+    quieten(quiet)
+    examples = read(data)[:limit]
+    found = ranked(
+        language_model.load(model, template=template),
+        examples,
+        specificities=tuple(specificity) if specificity else SPECIFICITIES,
+        tokens=tokens,
+        draws=draws,
+        controls=controls,
+        strips=6 if page is not None else 0,
+        seed=seed,
+    )
+    accuracy = ranking_accuracy(found.trials)
+    if out is not None:
+        with whole(out) as path, path.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in found.trials)
+    if page is not None:
+        from palate.report.following import write_ranking
+
+        write_ranking(found, accuracy, page, name=data.stem)
+    if as_json:
+        print_json(_facts(found, accuracy))
+    elif not quiet:
+        _print(found, accuracy)
+        if page is not None:
+            print(faint(f"Page: {page}"))
+
+
+def _facts(found: Ranking, accuracy: Accuracy) -> dict[str, Any]:
+    told: dict[str, dict[str, Any]] = {}
+    for one in accuracy.groups:
+        told.setdefault(one.by, {})[one.name] = {
+            "accuracy": one.accuracy.mean,
+            "ci95": one.accuracy.ci95,
+            "n": one.accuracy.n,
+            "margin": one.margin,
+        }
+    return {
+        "model": found.model,
+        "conventions": found.conventions,
+        "resampled": accuracy.clusters,
+        "notes": list(found.notes),
+        **told,
+    }
+
+
+def _print(found: Ranking, accuracy: Accuracy) -> None:
+    titles = {
+        "specificity": "shown, corrupted",
+        "kind": "1,1 by kind",
+        "overlap": "1,1 by words of x_w in the text",
+        "control": "1,1 on a text that x_l is true of",
+    }
+    for by, title in titles.items():
+        rows = [_row(one) for one in accuracy.groups if one.by == by]
+        if rows:
+            print(bold(title))
+            print_table(("", "right", "95 % interval", "texts", "margin, nats"), rows)
+            print()
+    for note in (*found.notes, f"Intervals resample {accuracy.clusters}. Chance is 50 %.", found.conventions):
+        print(faint(note))
+
+
+def _row(one: Group) -> tuple[object, ...]:
+    interval = "-" if one.accuracy.ci95 is None else " to ".join(f"{end:.1%}" for end in one.accuracy.ci95)
+    return (
+        one.name,
+        Figure(f"{one.accuracy.mean:.1%}"),
+        interval,
+        one.accuracy.n,
+        Figure(f"{one.margin:+.2f}"),
+    )

@@ -1,0 +1,178 @@
+"""`palate text train`: a language model taught from an instruction set."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from palate.cli.options import Json, Quiet, Sets
+from palate.cli.show import print_json, print_table
+from palate.cli.style import faint, program
+from palate.cli.text_options import Named, Template
+from palate.errors import PlanError, did_you_mean
+
+if TYPE_CHECKING:
+    from palate.text.align import Training
+
+EXAMPLES = """
+palate text train iorpo suri/train.jsonl --valid suri/dev.jsonl --out models/iorpo
+palate text train sft suri/train.jsonl --constraints all --set epochs=1 --out models/sft
+palate text train iorpo train.jsonl --preset small --set max_tokens=512 --set too_long=cut --out models/iorpo
+palate text train dpo answers.jsonl --model models/sft --out models/dpo
+"""
+
+
+def train(
+    method: Annotated[
+        Literal["sft", "iorpo", "orpo", "dpo", "simpo"],
+        typer.Argument(metavar="METHOD", help="sft, iorpo, orpo, dpo or simpo."),
+    ],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA", help="What `text build` wrote, or JSON lines of prompt, chosen, rejected."
+        ),
+    ],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the model is saved.")],
+    valid: Annotated[
+        Path | None,
+        typer.Option("--valid", metavar="FILE", help="Pairs of other sources, that say when to stop."),
+    ] = None,
+    model: Named = "smollm2",
+    template: Template = None,
+    preset: Annotated[
+        Literal["small", "paper"], typer.Option("--preset", help="Settings to start from.")
+    ] = "small",
+    constraints: Annotated[
+        Literal["one", "each", "all"],
+        typer.Option(
+            "--constraints", help="Of an instruction in a pair: one drawn, each in a pair of its own, or all."
+        ),
+    ] = "one",
+    sets: Sets = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", metavar="FOLDER", help="Keeps the state: the same call then goes on."),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Teach a language model: SFT, or what prefers a text under its instruction to the same under a corrupted one.
+
+    LoRA beside frozen weights unless --set rank=0. `palate text settings` lists what --set can set. The folder gets the
+    adapter or the model, training.json, and report.html with the curves.
+    """
+    from palate.atomic import whole
+    from palate.cli.reading import quieten
+    from palate.report.alignment import write_report
+    from palate.text import language_model
+    from palate.text.align import align
+    from palate.text.align.data import read_pairs
+
+    quieten(quiet)
+    how = _training(method, preset, sets or [])
+    pairs = read_pairs(data, shown=constraints, seed=how.seed)
+    held = read_pairs(valid, shown=constraints, seed=how.seed) if valid is not None else []
+    named = language_model.load(model, template=template, device=how.device)
+    started = time.perf_counter()
+
+    def note(**row: float) -> None:
+        if not (quiet or as_json):
+            print(_line(row), flush=True)
+
+    done = align(named, pairs, how, valid=held, checkpoint=checkpoint, note=note)
+    seconds = time.perf_counter() - started
+    language_model.save(done.model, out)
+    facts = {
+        "method": method,
+        "model": model,
+        "conventions": named.conventions(),
+        "training": how.model_dump(),
+        "constraints": constraints,
+        "pairs": len(pairs),
+        "valid_pairs": len(held),
+        "weights_trained": done.trained,
+        "seconds": seconds,
+        "notes": list(done.notes),
+        "trace": done.trace,
+    }
+    with whole(out / "training.json") as path:
+        path.write_text(json.dumps(facts, indent=1), "utf-8")
+    write_report(facts, out / "report.html")
+    if as_json:
+        print_json(facts | {"folder": str(out)})
+    elif not quiet:
+        for one in done.notes:
+            print(faint(one))
+        print(
+            f"{method}: {len(pairs):,} pairs in {seconds:,.0f} s; {done.trained:,} weights trained, saved in {out}"
+        )
+        print(f"Next: {program()} text rank TEST.jsonl --model {out}")
+
+
+def settings(
+    preset: Annotated[
+        Literal["small", "paper"] | None,
+        typer.Argument(metavar="PRESET", help="Those of a preset: small or paper."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List what `palate text train --set` can set."""
+    from palate.text.align.training import PRESETS, Training
+
+    told = PRESETS[preset] if preset else {}
+    rows = [
+        (name, told.get(name, field.default), (field.description or "").replace("\n", " "))
+        for name, field in Training.model_fields.items()
+    ]
+    if as_json:
+        print_json([dict(zip(("name", "value", "what"), row, strict=True)) for row in rows])
+    else:
+        print_table(("name", "value", "what"), rows)
+
+
+def _training(method: str, preset: str, sets: list[str]) -> Training:
+    from pydantic import ValidationError
+
+    from palate.cli.reading import parameters
+    from palate.text.align.training import PRESETS, Training
+
+    told = parameters(sets)
+    for name in told:
+        if name not in Training.model_fields:
+            raise PlanError(
+                f"--set {name}: no such setting.{did_you_mean(name, Training.model_fields)} `palate text settings` has "
+                "all."
+            )
+    given = (
+        PRESETS[preset]
+        | {"method": method}
+        | {name: None if one == "none" else one for name, one in told.items()}
+    )
+    try:
+        return Training(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise PlanError(f"--set {first['loc'][0]}={first['input']}: {first['msg'].lower()}.") from None
+
+
+def _line(row: dict[str, float]) -> str:
+    shown = {
+        "epoch": "g", "loss": ".4f", "log_p": ".4f", "log_p_rejected": ".4f", "margin": "+.4f", "valid_nll": ".4f",
+        "valid_margin": "+.4f", "valid_accuracy": ".1%", "tokens_per_second": ",.0f", "memory_mb": ",.0f",
+        "seconds": ",.0f",
+    }  # fmt: skip
+    return "  ".join(
+        f"{name.replace('_', ' ')} {row[name]:{how}}" for name, how in shown.items() if name in row
+    )
+
+
+SETTINGS_EXAMPLES = """
+palate text settings
+palate text settings paper --json
+"""

@@ -1,0 +1,162 @@
+"""Texts written by a language model: requests in, texts out, a line each, so that a stopped run goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from palate.errors import DataError, PlanError
+from palate.progress import progress
+from palate.text.corpus import json_rows
+from palate.text.language_model import LanguageModel
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is taken."""
+
+    temperature: float = 0.0
+    """0: the likeliest (greedy); 1: as the model believes"""
+    top_p: float = 1.0
+    """of the likeliest tokens, as few as hold so much probability"""
+    max_tokens: int = 512
+    """of a text; what is longer is cut there, and says so"""
+    seed: int = 42
+    """of each text by itself, with its id: texts do not depend on one another"""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A text that a model wrote."""
+
+    id: str
+    request: str
+    text: str
+    tokens: int
+    ended: bool
+    """the model ended it; else it was cut at `max_tokens`"""
+
+
+def generate(
+    model: LanguageModel,
+    requests: Sequence[tuple[str, str]],
+    sampling: Sampling,
+    *,
+    out: Path | None = None,
+    beside: Mapping[str, dict[str, Any]] | None = None,
+) -> list[Generation]:
+    """Return a text for each (id, request).
+
+    Args:
+        model: any.
+        requests: ids are different.
+        sampling: how tokens are taken.
+        out: file of JSON lines that each text is added to when it is done; what stands there is not written again.
+        beside: more columns of a row of that file, by id: what a judge and people are asked about.
+
+    Raises:
+        PlanError: ids that stand twice, or settings that make no sense.
+        DataError: a file of other requests or settings, or a request that is longer than the model's context.
+
+    """
+    ids = [name for name, _ in requests]
+    if len(set(ids)) < len(ids):
+        raise PlanError(f"{len(ids) - len(set(ids)):,} ids stand twice: each request needs an id of its own.")
+    if sampling.temperature < 0 or not 0 < sampling.top_p <= 1 or sampling.max_tokens < 1:
+        raise PlanError("temperature is 0 or more, top_p above 0 up to 1, and max_tokens at least 1.")
+    how = {"model": model.name, "template": model.template, **asdict(sampling)}
+    done = _done(out, dict(requests), how) if out is not None else {}
+    todo = [one for one in requests if one[0] not in done]
+    with progress("Writing", total=len(todo), unit="texts") as advance:
+        for name, request in todo:
+            done[name] = _one(model, name, request, sampling)
+            if out is not None:
+                _add(out, {**asdict(done[name]), **(beside or {}).get(name, {}), "how": how})
+            advance(1, f"{done[name].tokens:,} tokens")
+    return [done[name] for name in ids]
+
+
+def read(path: Path) -> list[Generation]:
+    """Return the texts of a file that `generate` wrote.
+
+    Raises DataError, with the line, for a row that is none.
+    """
+    found = []
+    for line, row in json_rows(path):
+        found.append(_generation(row, f"{path.name}, line {line}"))
+    return found
+
+
+def _generation(row: dict[str, Any], where: str) -> Generation:
+    wanted = {"id": str, "request": str, "text": str, "tokens": int, "ended": bool}
+    for name, kind in wanted.items():
+        if not isinstance(row.get(name), kind):
+            raise DataError(
+                f"{where}: {name} is no {kind.__name__}. Expected a row that `palate text generate` wrote."
+            )
+    return Generation(**{name: row[name] for name in wanted})
+
+
+def _one(model: LanguageModel, name: str, request: str, sampling: Sampling) -> Generation:
+    import hashlib
+
+    import torch
+
+    from palate.neural.devices import own_random
+
+    prompt = model.prompt(request)
+    room = model.context - len(prompt)
+    if room < 1:
+        raise DataError(
+            f"request {name} is {len(prompt):,} tokens, and {model.name} reads {model.context:,}: shorten it."
+        )
+    device = next(model.network.parameters()).device
+    seed = int.from_bytes(hashlib.sha256(f"{sampling.seed}/{name}".encode()).digest()[:7], "big")
+    sampled: dict[str, Any] = (
+        {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+        if sampling.temperature
+        else {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    )
+    ids = torch.tensor([prompt], device=device)
+    with torch.inference_mode(), own_random(seed, device):
+        written = model.network.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=min(sampling.max_tokens, room),
+            eos_token_id=model.end,
+            pad_token_id=model.end,
+            **sampled,
+        )[0, len(prompt) :].tolist()
+    ended = bool(written) and written[-1] == model.end
+    return Generation(name, request, model.words(written), len(written) - ended, ended)
+
+
+def _done(out: Path, requests: dict[str, str], how: dict[str, Any]) -> dict[str, Generation]:
+    """Return what stands in the file already; a torn last line is dropped from it."""
+    if not out.exists():
+        return {}
+    with out.open("r+b") as file:
+        whole = file.read()
+        kept = whole.rfind(b"\n") + 1
+        file.truncate(kept)
+    found = {}
+    for line, row in json_rows(out):
+        if row.get("how") != how or requests.get(str(row.get("id"))) != row.get("request"):
+            raise DataError(
+                f"{out}, line {line}: it holds texts of other requests, of another model or with other settings. Give "
+                "another file, or remove this one."
+            )
+        found[str(row["id"])] = _generation(row, f"{out}, line {line}")
+    return found
+
+
+def _add(out: Path, row: dict[str, Any]) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,108 @@
+"""Writing: the likeliest token, drawn tokens, and a file that a stopped run goes on with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from palate.errors import DataError, PlanError  # noqa: E402
+from palate.evaluation.written import measure  # noqa: E402
+from palate.text import language_model  # noqa: E402
+from palate.text.generate import Generation, Sampling, generate, read  # noqa: E402
+from tests.text.test_rank import SET  # noqa: E402
+
+REQUESTS = [("a", "Write."), ("b", "Write more."), ("c", "And more.")]
+SHORT = Sampling(max_tokens=12)
+
+
+@pytest.fixture(scope="module")
+def model() -> language_model.LanguageModel:
+    return language_model.tiny()
+
+
+def test_greedy_takes_the_likeliest_token_each_time(model: language_model.LanguageModel):
+    found = generate(model, REQUESTS[:1], SHORT)[0]
+    ids = model.prompt("Write.")
+    with torch.no_grad():
+        for _ in range(12):
+            ids.append(int(model.network(torch.tensor([ids])).logits[0, -1].argmax()))
+            if ids[-1] == model.end:
+                break
+    assert found.text == model.words(ids[len(model.prompt("Write.")) :])
+
+
+def test_a_seed_draws_the_same_and_each_text_by_itself(model: language_model.LanguageModel):
+    drawn = replace(SHORT, temperature=1.0)
+    together, alone = generate(model, REQUESTS, drawn), generate(model, REQUESTS[2:], drawn)
+    assert together[2] == alone[0]
+    assert generate(model, REQUESTS, replace(drawn, seed=1))[2] != alone[0]
+
+
+def test_the_users_own_random_numbers_are_left_alone(model: language_model.LanguageModel):
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    generate(model, REQUESTS[:1], replace(SHORT, temperature=1.0))
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_a_stopped_run_goes_on_and_a_torn_line_is_written_again(
+    model: language_model.LanguageModel, tmp_path: Path
+):
+    whole = generate(model, REQUESTS, SHORT, out=tmp_path / "whole.jsonl")
+    out = tmp_path / "out.jsonl"
+    generate(model, REQUESTS[:2], SHORT, out=out)
+    out.write_bytes(out.read_bytes()[:-9])  # as a kill in the middle of a line leaves it
+    assert generate(model, REQUESTS, SHORT, out=out) == whole
+    assert read(out) == whole == read(tmp_path / "whole.jsonl")
+
+
+def test_what_stands_in_the_file_is_not_written_again(model: language_model.LanguageModel, tmp_path: Path):
+    out = tmp_path / "out.jsonl"
+    generate(model, REQUESTS, SHORT, out=out)
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    rows[1]["text"] = "a mark"
+    out.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert generate(model, REQUESTS, SHORT, out=out)[1].text == "a mark"
+
+
+def test_a_file_of_other_settings_is_refused(model: language_model.LanguageModel, tmp_path: Path):
+    out = tmp_path / "out.jsonl"
+    generate(model, REQUESTS, SHORT, out=out)
+    with pytest.raises(DataError, match="line 1: it holds texts of other requests"):
+        generate(model, REQUESTS, replace(SHORT, temperature=0.5), out=out)
+    with pytest.raises(DataError, match="other requests"):
+        generate(model, [("a", "Other.")], SHORT, out=out)
+
+
+@pytest.mark.parametrize(
+    "sampling", [Sampling(temperature=-1), Sampling(top_p=0), Sampling(top_p=1.1), Sampling(max_tokens=0)]
+)
+def test_settings_that_make_no_sense_are_refused(model: language_model.LanguageModel, sampling: Sampling):
+    with pytest.raises(PlanError, match="temperature is 0 or more"):
+        generate(model, REQUESTS, sampling)
+
+
+def test_ids_stand_once_and_a_request_fits(model: language_model.LanguageModel):
+    with pytest.raises(PlanError, match="1 ids stand twice"):
+        generate(model, [*REQUESTS, REQUESTS[0]], SHORT)
+    with pytest.raises(DataError, match=r"request long is 5,0\d\d tokens"):
+        generate(model, [("long", "x" * 5_000)], SHORT)
+
+
+def test_constraints_that_a_text_meets_are_counted_beside_those_met_by_chance():
+    follows = [Generation(one.id, one.chosen, one.answer, 9, True) for one in SET]
+    found = measure(follows, SET)
+    assert (found.met[0].kind, found.met[0].asked.mean, found.met[0].corrupted.mean) == ("all", 1.0, 0.0)
+    crossed = [replace(one, text=other.answer) for one, other in zip(follows, SET[::-1], strict=True)]
+    assert measure(crossed, SET).met[0].corrupted.mean == 1.0
+    with pytest.raises(DataError, match="ids x"):
+        measure([replace(follows[0], id="x")], SET)
+    with pytest.raises(DataError, match="no text"):
+        measure([])
