@@ -24,7 +24,7 @@ NAMES = {
     "Popularity", "RBM", "RLRMC", "Random", "Recommender", "SAR", "SASRec", "SVD", "SessionKNN", "Split",
     "__version__", "compare", "compare_models", "datasets", "describe", "errors", "evaluate",
     "evaluate_impressions", "evaluate_tables", "evaluation", "experiment", "load", "load_model", "load_news",
-    "models", "report", "run", "split", "tune",
+    "models", "report", "run", "split", "text", "tune",
 }  # fmt: skip
 
 

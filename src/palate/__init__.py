@@ -62,7 +62,7 @@ _HOMES = {
     "run": "palate.experiment.run",
     "tune": "palate.experiment.tune",
 }
-_MODULES = ("datasets", "errors", "evaluation", "experiment", "models", "report", "split")
+_MODULES = ("datasets", "errors", "evaluation", "experiment", "models", "report", "split", "text")
 
 __all__ = [
     "CTR",
@@ -113,11 +113,12 @@ __all__ = [
     "report",
     "run",
     "split",
+    "text",
     "tune",
 ]
 
 if TYPE_CHECKING:
-    from palate import datasets, errors, evaluation, experiment, models, report, split
+    from palate import datasets, errors, evaluation, experiment, models, report, split, text
     from palate.catalogue import Catalogue
     from palate.datasets import Dataset, NewsDataset, describe, load, load_news
     from palate.errors import PalateError
