@@ -20,7 +20,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # Another name here is a promise to keep: add it with its documentation and a line in the changelog.
 NAMES = {
     "Bias", "Blend", "CTR", "Catalogue", "Content", "Dataset", "EASE", "Histories", "IALS", "Impressions",
-    "Interactions", "MF", "Markov", "Mean", "NCF", "NPA", "NRMS", "NewsBlend", "NewsDataset", "PalateError",
+    "Interactions", "LM", "MF", "Markov", "Mean", "NCF", "NPA", "NRMS", "NewsBlend", "NewsDataset", "PalateError",
     "Popularity", "RBM", "RLRMC", "Random", "Recommender", "SAR", "SASRec", "SVD", "SessionKNN", "Split",
     "__version__", "compare", "compare_models", "datasets", "describe", "errors", "evaluate",
     "evaluate_impressions", "evaluate_tables", "evaluation", "experiment", "load", "load_model", "load_news",

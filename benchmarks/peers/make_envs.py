@@ -21,6 +21,7 @@ ENVIRONMENTS: dict[str, list[list[str]]] = {  # name: what one pip call after th
     "rectools": [["torch==2.13.0"], ["rectools[torch]==0.19.0"]],
     "replay": [["torch==2.13.0"], ["replay-rec[torch]==0.22.0"]],
     "ranx": [["ranx==0.3.21"]],
+    "trl": [["torch==2.13.0"], ["trl==1.16.0", "transformers==5.24.0"]],
     # Its neural models are TensorFlow's, which no extra of it installs in a working state; 3.8 GB, Python 3.11 at most.
     "recotf": [["torch==2.13.0"], ["recommenders==1.2.1", "tensorflow<2.16", "tf-slim"]],
 }

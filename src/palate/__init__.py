@@ -31,6 +31,7 @@ _HOMES = {
     "IALS": "palate.models.ials",
     "Impressions": "palate.news",
     "Interactions": "palate.interactions",
+    "LM": "palate.models.news",
     "MF": "palate.models.mf",
     "Markov": "palate.models.markov",
     "Mean": "palate.models.mean",
@@ -68,6 +69,7 @@ __all__ = [
     "CTR",
     "EASE",
     "IALS",
+    "LM",
     "MF",
     "NCF",
     "NPA",
@@ -137,7 +139,7 @@ if TYPE_CHECKING:
     from palate.models.mean import Mean
     from palate.models.mf import MF
     from palate.models.ncf import NCF
-    from palate.models.news import CTR, NPA, NRMS, Content, NewsBlend
+    from palate.models.news import CTR, LM, NPA, NRMS, Content, NewsBlend
     from palate.models.popularity import Popularity
     from palate.models.random import Random
     from palate.models.rbm import RBM

@@ -56,6 +56,8 @@ class Shown:
         """Compile the kernels on a few impressions."""
         from palate.datasets.simulate import news_world
 
+        if not plan.create().compiles:
+            return
         tiny = news_world(users=12, articles=60, impressions=3, shown=5, common_words=20).dataset
         assert tiny.valid is not None
         with forgiving():

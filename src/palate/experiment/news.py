@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from palate.errors import FetchError, PlanError, SplitError, did_you_mean
+from palate.experiment import texts
 
 if TYPE_CHECKING:
     from palate.datasets.newsdata import NewsDataset
@@ -25,7 +26,7 @@ EVALUATE = ("k", "metrics", "bootstrap", "seed")
 _METRICS = ["impression_auc", "impression_mrr", "impression_ndcg"]
 _CUTS = [5, 10]
 _COLUMNS = ("user", "item", "candidates", "clicked", "history", "time", "time_unit", "text")
-_DATA = ("name", "otherwise", "path", "items", "bad_rows", *_COLUMNS)
+_DATA = ("name", "otherwise", "path", "items", "bad_rows", *_COLUMNS, *texts.KEYS)
 OF_IMPRESSIONS = ("candidates", "clicked", "history", "text")
 """Columns of `[data]` that no other plan has."""
 _SPLITS: dict[str, dict[str, Any]] = {"given": {}, "time": {"at": 0.8}}
@@ -73,11 +74,12 @@ def give_defaults(content: dict[str, Any]) -> None:
     from palate.datasets import mind
     from palate.datasets.news import NAMES
 
-    named, path = data.get("name") in NAMES, data.get("path")
+    named = data.get("name") in NAMES or texts.is_texts(data.get("name"))
+    path = data.get("path")
     parts = mind.parts_in(Path(path).expanduser()) if isinstance(path, str) else ()
     if not (told or named or parts):
         return
-    how.setdefault("metrics", _METRICS)
+    how.setdefault("metrics", ["impression_auc"] if texts.is_texts(data.get("name")) else _METRICS)
     how.setdefault("k", _CUTS)
     split = content.setdefault("split", {})
     if isinstance(split, dict):
@@ -141,6 +143,8 @@ def read(plan: DataPlan) -> tuple[NewsDataset, list[str]]:
     """Return the plan's data set, and what its reader must know. Raises DataError, FetchError."""
     from palate.datasets.news import load_news
 
+    if texts.is_texts(plan.name):
+        return texts.read(plan), []
     options: dict[str, Any] = {name: value for name in _COLUMNS if (value := getattr(plan, name)) is not None}
     options = {name: None if value is False else value for name, value in options.items()}
     if plan.items is not None:

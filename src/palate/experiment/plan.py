@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from palate.errors import PlanError, did_you_mean
-from palate.experiment import news, recipes
+from palate.experiment import news, recipes, texts
 from palate.experiment.checks import check_metrics, create_model, give_folder, give_labels, split_params
 from palate.experiment.complaint import complaint
 from palate.experiment.settings import plain, set_value
@@ -68,6 +68,22 @@ class DataPlan(_Section):
     history: str | None = None
     text: str | None = None
     """Of impressions: the column of `items` that models of news read."""
+    corpus: str | None = None
+    """Of texts: where they come from (a file or folder); absent: the books that ship with Palate."""
+    words: list[PositiveInt] | None = None
+    """Of texts: from so many words to so many."""
+    pieces: PositiveInt | None = None
+    """Of texts: how many are taken of a longer one."""
+    constraints: list[PositiveInt] | None = None
+    """Of instructions: from so many to so many."""
+    alternatives: PositiveInt | None = None
+    """Of continuations: sentences that are shown."""
+    draws: PositiveInt | None = None
+    """Of texts: what is asked of each."""
+    limit: PositiveInt | None = None
+    """Of texts: how many, of each part."""
+    seed: int | None = None
+    """Of texts: of all that is drawn."""
     format: Literal["csv", "tsv", "dat", "parquet", "jsonl", "sequences", "pairs"] | None = None
     header: bool | None = None
     separator: str | None = None
@@ -312,6 +328,7 @@ class Plan(_Section):
         return write(self.resolved())
 
     def _checked(self, source: str) -> Plan:
+        texts.check(self.data, source)
         if self.of_impressions:
             news.check(self, source)
             return self

@@ -93,6 +93,8 @@ class Algorithm(BaseModel):
     """whether it learns from ratings, so that train must have a value column"""
     state_type: ClassVar[type]
     """the dataclass of its learned state"""
+    compiles: ClassVar[bool] = True
+    """whether its first fit compiles kernels, so that a run lets it have a small one before its seconds count"""
 
     _fitted: Fitted | None = PrivateAttr(None)
     _valid: Interactions | None = PrivateAttr(None)

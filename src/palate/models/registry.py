@@ -36,9 +36,11 @@ _NEWS = {
     "nrms": "palate.models.news:NRMS",
     "npa": "palate.models.news:NPA",
     "news_blend": "palate.models.news:NewsBlend",
+    "lm": "palate.models.news:LM",
 }
 """these learn from impressions"""
 _NEEDS_TORCH = {"ncf", "npa", "nrms", "sasrec"}
+_NEEDS_TEXT = {"lm"}
 
 
 def names() -> list[str]:
@@ -55,6 +57,9 @@ def need(name: str) -> None:
     """Raise MissingExtra, with the install line, where what a model needs is not installed."""
     if name in _NEEDS_TORCH:
         need_package("torch", extra="neural", what=name)
+    if name in _NEEDS_TEXT:
+        for package in ("torch", "transformers", "peft"):
+            need_package(package, extra="text", what=name)
 
 
 def lacks(name: str) -> str:

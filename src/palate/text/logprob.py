@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import torch
@@ -115,6 +116,31 @@ def score(network: Any, prompts: Sequence[Sequence[int]], responses: Sequence[Se
         before.append(states[row, len(prompt) - 1 : len(prompt) + len(response) - 1])
         targets.append(ids[row, len(prompt) : len(prompt) + len(response)])
     told = token_log_probs(torch.cat(before), head_of(network), torch.cat(targets))
+    return list(torch.split(told, [len(response) for response in responses]))
+
+
+def score_after(network: Any, prompt: Sequence[int], responses: Sequence[Sequence[int]]) -> list[Tensor]:
+    """Return log P of each token of each response after one prompt, which is read once; without gradients."""
+    from transformers import DynamicCache
+
+    device = next(network.parameters()).device
+    body, n, cache = _body(network), len(responses), DynamicCache()
+    kept = {"cache" if "cache" in signature(type(body).forward).parameters else "past_key_values": cache}
+    first = body(
+        input_ids=torch.tensor([list(prompt)], device=device), use_cache=True, **kept
+    ).last_hidden_state
+    longest = max(map(len, responses))
+    ids = torch.zeros((n, longest), dtype=torch.int64, device=device)
+    mask = torch.zeros_like(ids)
+    for row, (response, line) in enumerate(zip(responses, mask, strict=True)):
+        ids[row, : len(response)] = torch.tensor(response, device=device)
+        line[: len(response)] = 1
+    cache.batch_repeat_interleave(n)
+    whole = torch.cat([torch.ones((n, len(prompt)), dtype=torch.int64, device=device), mask], 1)
+    states = body(input_ids=ids, attention_mask=whole, use_cache=True, **kept).last_hidden_state
+    # what a token comes after: of the first, the prompt's last state
+    before = torch.cat([first[:, -1:].expand(n, -1, -1), states[:, :-1]], 1)
+    told = token_log_probs(before[mask.bool()], head_of(network), ids[mask.bool()])
     return list(torch.split(told, [len(response) for response in responses]))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from palate.models.news.blend import NewsBlend
 from palate.models.news.content import Content
 from palate.models.news.ctr import CTR
+from palate.models.news.lm import LM
 from palate.models.news.npa import NPA
 from palate.models.news.nrms import NRMS
 
-__all__ = ["CTR", "NPA", "NRMS", "Content", "NewsBlend"]
+__all__ = ["CTR", "LM", "NPA", "NRMS", "Content", "NewsBlend"]

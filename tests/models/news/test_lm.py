@@ -1,0 +1,151 @@
+"""A language model as a recommender: its score is log P, it learns from clicks, and it comes back as it was saved."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+pytest.importorskip("peft")
+
+import palate  # noqa: E402
+from palate.errors import DataError, PlanError  # noqa: E402
+from palate.text import language_model  # noqa: E402
+from palate.text.logprob import score, score_after  # noqa: E402
+
+TITLES = {"a": "rain over the hills", "b": "storm at sea", "c": "a goal at last", "d": "the cup final"}
+CATALOGUE = palate.Catalogue.from_table(
+    {"item": list(TITLES), "title": list(TITLES.values())}, name="title", text=["title"]
+)
+
+
+def shown(rows: list[tuple[str, list[str], list[str], list[bool]]]) -> palate.Impressions:
+    user, history, candidates, clicked = (list(column) for column in zip(*rows, strict=True))
+    return palate.Impressions.from_table(
+        {"user": user, "history": history, "candidates": candidates, "clicked": clicked}
+    )
+
+
+ROWS = [
+    ("ann", ["a"], ["b", "c"], [True, False]),
+    ("bob", ["c"], ["a", "d", "b"], [False, True, False]),
+    ("cid", [], ["d", "a"], [True, False]),
+]
+SHOWN = shown(ROWS)
+
+
+def log_p(prompt: list[int], answer: list[int]) -> float:
+    """Return log P as one would first write it, over all logits."""
+    model = language_model.tiny()
+    with torch.no_grad():
+        logits = model.network(torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1].double()
+    return float(logits.log_softmax(-1).gather(1, torch.tensor(answer)[:, None]).sum())
+
+
+def test_the_score_is_the_log_probability_of_the_title_after_the_titles_read():
+    fitted = palate.LM(model="tiny").fit(SHOWN, catalogue=CATALOGUE)
+    model, found, at = language_model.tiny(), fitted.score_impressions(SHOWN), 0
+    for _, history, candidates, _ in ROWS:
+        request = fitted._request([TITLES[item] for item in history])
+        assert all(f"- {TITLES[item]}" in request for item in history)
+        for item in candidates:
+            expected = log_p(model.prompt(request), model.response(TITLES[item])[:48])
+            assert found[at] == pytest.approx(expected, abs=1e-3)
+            at += 1
+
+
+def test_a_prompt_that_is_read_once_gives_the_same():
+    model = language_model.tiny()
+    prompt, answers = model.prompt("Write."), [model.response("one"), model.response("a longer one"), [5]]
+    with torch.no_grad():
+        together = score_after(model.network, prompt, answers)
+        alone = score(model.network, [prompt] * 3, answers)
+    for one, other in zip(together, alone, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
+def test_mean_and_gain_are_what_they_say():
+    by = {
+        how: palate.LM(model="tiny", measure=how).fit(SHOWN, catalogue=CATALOGUE).score_impressions(SHOWN)
+        for how in ("sum", "mean", "gain")
+    }
+    model = language_model.tiny()
+    length = len(model.response(TITLES["b"]))
+    assert by["mean"][0] == pytest.approx(by["sum"][0] / length)
+    # cid has read nothing, so there is nothing to gain on
+    np.testing.assert_allclose(by["gain"][5:], by["sum"][5:])
+    assert not np.allclose(by["gain"][:5], by["sum"][:5])
+
+
+@pytest.mark.parametrize("align", ["sft", "orpo", "dpo", "simpo"])
+def test_what_was_clicked_becomes_likelier_than_what_was_not(align: str):
+    many = shown(ROWS * 6)
+    lm = palate.LM(model="tiny", align=align, epochs=6, batch=6, learning_rate=1e-2, beta=1.0)
+    raw = palate.LM(model="tiny").fit(many, catalogue=CATALOGUE)
+    taught = lm.fit(many, catalogue=CATALOGUE)
+    assert len(taught.fitted.trace) == 6
+    margin = {}
+    for name, one in (("raw", raw), ("taught", taught)):
+        scores = one.score_impressions(SHOWN)
+        margin[name] = float(scores[[0, 3, 5]].sum() - scores[[1, 2, 6]].sum())
+    assert margin["taught"] > margin["raw"] + 1
+
+
+def test_a_fitted_one_comes_back_as_it_was_saved(tmp_path: Path):
+    fitted = palate.LM(model="tiny", align="dpo", learning_rate=1e-2).fit(SHOWN, catalogue=CATALOGUE)
+    fitted.save(tmp_path / "lm")
+    back = palate.load_model(tmp_path / "lm")
+    np.testing.assert_array_equal(back.score_impressions(SHOWN), fitted.score_impressions(SHOWN))
+    assert (
+        tmp_path / "lm" / "arrays.safetensors"
+    ).stat().st_size < 200_000  # what was learned, not the model
+
+
+def test_candidates_may_be_instructions_that_one_text_answers():
+    """Then the score is log P of the text read last, with the candidate for a request."""
+    fitted = palate.LM(model="tiny", reads="candidate").fit(SHOWN, catalogue=CATALOGUE)
+    found, model = fitted.score_impressions(SHOWN), language_model.tiny()
+    expected = log_p(model.prompt(TITLES["b"]), model.response(TITLES["a"]))
+    assert found[0] == pytest.approx(expected, abs=1e-3)
+    assert found[5] == found[6] == 0  # cid has read nothing: all candidates are alike
+    taught = palate.LM(
+        model="tiny", reads="candidate", align="iorpo", learning_rate=1e-2, weight=2.0, epochs=8
+    )
+    taught.fit(SHOWN, catalogue=CATALOGUE)
+    after = taught.score_impressions(SHOWN)
+    assert after[0] - after[1] > found[0] - found[1]
+
+
+def test_it_needs_no_clicks_to_recommend_what_has_a_name():
+    sold = palate.Interactions.from_table({"user": ["ann", "bob"], "item": ["a", "c"]})
+    fitted = palate.LM(model="tiny").fit(sold, catalogue=CATALOGUE)
+    found = fitted.recommend(users=["ann"], k=3)
+    assert set(found["item"]) == {"b", "c", "d"}  # also what nobody has bought
+    with pytest.raises(DataError, match="fit it to impressions"):
+        palate.LM(model="tiny", align="dpo").fit(sold, catalogue=CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"request": "Recommend."}, "has no {titles} and no {text}"),
+        ({"align": "iorpo"}, 'reads = "candidate"'),
+        ({"measure": "gain", "reads": "candidate"}, "without a history"),
+        ({"align": "ppo"}, "align"),
+    ],
+)
+def test_parameters_that_contradict_each_other_are_refused(params: dict[str, str], words: str):
+    with pytest.raises(PlanError, match=words):
+        palate.LM(model="tiny", **params)
+
+
+def test_an_article_without_a_title_has_a_score():
+    bare = palate.Catalogue.from_table(
+        {"item": list(TITLES), "title": ["", *TITLES.values()][:4]}, text=["title"]
+    )
+    found = palate.LM(model="tiny").fit(SHOWN, catalogue=bare).score_impressions(SHOWN)
+    assert all(math.isfinite(one) for one in found)
