@@ -22,8 +22,8 @@ from torch import Tensor
 
 from palate.errors import NotSupported
 
-BUFFER = 2**25
-"""Bytes of the logits that exist at once; of such buffers there are two at a time while the gradient is made."""
+BUFFER = 2**24
+"""Bytes of the logits that exist at once, in float32; a model in bfloat16 has them a second time, at half the size."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def token_log_probs(hidden: Tensor, head: Head, targets: Tensor, *, chunk: int |
         chunk: positions at a time; default: as many as `BUFFER` holds.
 
     Cost: 2 x positions x vocabulary x size operations forward, three times as many backward (once again, and two
-    gradients; one where the head is frozen). Memory: two buffers of chunk x vocabulary.
+    gradients; one where the head is frozen). Memory: a buffer of chunk x vocabulary.
 
     """
     if chunk is None:
@@ -177,16 +177,19 @@ class _LogProbs(torch.autograd.Function):
         chunk: int,
     ) -> Tensor:
         found = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
+        whole = torch.empty_like(found)  # log sum exp of each position
         for rows in _chunks(len(hidden), chunk):
             z = _finish(_product(hidden[rows], weight, bias), scale, cap)
-            found[rows] = z.gather(1, targets[rows, None])[:, 0] - z.logsumexp(1)
-        ctx.save_for_backward(hidden, weight, bias, targets)
+            chosen, top = z.gather(1, targets[rows, None])[:, 0], z.amax(1)
+            whole[rows] = z.sub_(top[:, None]).exp_().sum(1).log_().add_(top)
+            found[rows] = chosen - whole[rows]
+        ctx.save_for_backward(hidden, weight, bias, targets, whole)
         ctx.how = scale, cap, chunk
         return found
 
     @staticmethod
     def backward(ctx: Any, outer: Tensor) -> Any:
-        hidden, weight, bias, targets = ctx.saved_tensors
+        hidden, weight, bias, targets, whole = ctx.saved_tensors
         scale, cap, chunk = ctx.how
         wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
         of_hidden = torch.empty_like(hidden) if wants_hidden else None
@@ -195,7 +198,7 @@ class _LogProbs(torch.autograd.Function):
         for rows in _chunks(len(hidden), chunk):
             z = _finish(_product(hidden[rows], weight, bias), scale, cap)
             slope = 1 - (z / cap) ** 2 if cap else None  # of the cap
-            change = z.softmax(1).neg_()
+            change = z.sub_(whole[rows, None]).exp_().neg_()  # in place: there is one buffer
             change.scatter_add_(1, targets[rows, None], torch.ones_like(change[:, :1]))  # y - p
             change.mul_(outer[rows, None] * scale)
             if slope is not None:
