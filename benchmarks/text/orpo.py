@@ -43,6 +43,7 @@ def gradient(told: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
     import torch
 
+    from palate.neural.devices import return_memory
     from palate.text import language_model
     from palate.text.align import Training
     from palate.text.align.network import trainable
@@ -50,6 +51,7 @@ def gradient(told: dict[str, Any]) -> dict[str, Any]:
     from palate.text.align.task import Alignment, Weights
 
     torch.set_num_threads(1)
+    return_memory()
     how = Training(rank=0, nll_on="all", weight=WEIGHT, batch=1, **told["how"])
     network = trainable(language_model.load(device="cpu"), how)
     pair = Side(told["prompt"], told["answer"]), Side(told["rejected_prompt"], told["answer"])
@@ -61,7 +63,7 @@ def gradient(told: dict[str, Any]) -> dict[str, Any]:
     with common.Clock() as clock:
         for part, _ in task.parts(one, one, np.random.default_rng(0)):
             part.backward()
-            loss += float(part)
+            loss += float(part.detach())
     norm = torch.sqrt(sum((weight.grad.double() ** 2).sum() for weight in network.parameters()))
     return {
         "loss": loss,
@@ -95,7 +97,7 @@ def main() -> None:
             for name, how in WAYS.items():
                 file = Path(folder) / "told.json"
                 file.write_text(json.dumps(told | {"how": how}))
-                runs[name].append(common.worker(__file__, file))
+                runs[name].append(common.worker(__file__, file, THP_MEM_ALLOC_ENABLE="1"))
                 common.say(f"{name}: {runs[name][-1]}")
     best = {name: min(some, key=lambda one: one["cpu_s"]) for name, some in runs.items()}
     peer = best["trl"]

@@ -140,3 +140,50 @@ def test_a_torn_row_is_named_by_its_line(palate: Palate, folder: Path, tmp_path:
         "text", "train", "dpo", tmp_path / "rows.jsonl", "--model", "tiny", "--out", tmp_path / "m"
     )
     assert (answer.code, "line 1: rejected is missing" in answer.err) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--by", "endpoint"], "needs --endpoint URL and --model NAME"),
+        (["--endpoint", "http://127.0.0.1:1/v1"], "--by endpoint needs"),
+        (["--dry-run"], "--dry-run prices what an endpoint would be asked"),
+        (["--by", "local", "--model", "tiny"], "26,880 parameters, and below 3,000,000,000"),
+    ],
+)
+def test_who_builds_must_be_named_and_large_enough(
+    palate: Palate, tmp_path: Path, words: list[str], message: str
+):
+    small = ["--words", "60-90", "--limit", "3"]
+    answer = palate("text", "build", "--out", tmp_path / "set.jsonl", *small, *words)
+    assert answer.code in (2, 4)
+    assert message in answer.err
+    assert not (tmp_path / "set.jsonl").exists()
+
+
+def test_an_endpoint_is_priced_without_a_socket_and_writes_a_set_that_is_read(palate: Palate, tmp_path: Path):
+    from tests.text.test_backtranslate import good
+    from tests.text.test_endpoint import Mock, serving
+
+    words = ["--words", "60-90", "--limit", "3", "--constraints", "4-6", "--kept", tmp_path / "kept"]
+    closed = ["--by", "endpoint", "--endpoint", "http://127.0.0.1:1/v1", "--model", "m"]
+    priced = palate(
+        "text", "build", "--out", tmp_path / "set.jsonl", *words, *closed, "--dry-run", "--json"
+    ).json
+    assert priced["requests"] == 6
+    with serving(Mock(lambda asked: good(asked["messages"]))) as mock:
+        asked = [
+            "--by",
+            "endpoint",
+            "--endpoint",
+            mock.url,
+            "--model",
+            "m",
+            "--prompt-price",
+            "1",
+            "--answer-price",
+            "2",
+        ]
+        out = palate("text", "build", "--out", tmp_path / "set.jsonl", *words, *asked).out
+    assert "3 of 3 documents back-translated" in out
+    assert palate("text", "validate", tmp_path / "set.jsonl", "--json").json["examples"] == 3

@@ -14,7 +14,7 @@ pytest.importorskip("peft")
 from palate.errors import DataError, PlanError
 from palate.experiment.plan import Plan
 from palate.experiment.run import run
-from palate.text import shown, suri
+from palate.text import shown
 
 RECIPES = ("suri-longform", "cross-entropy")
 SMALL = {"words": (40, 70), "limit": 12}

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from palate.errors import NotSupported  # noqa: E402
-from palate.text import language_model  # noqa: E402
+from palate.text import language_model, logprob  # noqa: E402
 from palate.text.crossentropy import from_logits  # noqa: E402
 from palate.text.logprob import Head, head_of, hidden_states, score, token_log_probs  # noqa: E402
 
@@ -92,3 +92,22 @@ def test_a_head_that_is_more_than_a_layer_is_refused():
     model.network.set_output_embeddings(torch.nn.Sequential(torch.nn.Linear(32, 5)))
     with pytest.raises(NotSupported, match="linear layer"):
         head_of(model.network)
+
+
+@pytest.mark.parametrize("vocabulary", [1_000, 49_152, 1_000_000])
+def test_the_logits_that_exist_at_once_are_bounded_at_any_vocabulary(
+    vocabulary: int, monkeypatch: pytest.MonkeyPatch
+):
+    made: list[int] = []
+    plain_product = logprob._product
+
+    def watched(*given: torch.Tensor) -> torch.Tensor:
+        made.append(given[0].shape[0] * len(given[1]) * 4)
+        return plain_product(*given)
+
+    monkeypatch.setattr(logprob, "_product", watched)
+    hidden = torch.randn(300, 2, requires_grad=True)
+    head = Head(torch.randn(vocabulary, 2))
+    token_log_probs(hidden, head, torch.zeros(300, dtype=torch.int64)).sum().backward()
+    assert sum(made) == 2 * 300 * vocabulary * 4  # all of it forward, and again backward
+    assert max(made) <= logprob.BUFFER < 64 * 10**6

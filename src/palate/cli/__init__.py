@@ -53,6 +53,8 @@ def _answer(arguments: list[str]) -> int:
         return 0
     if arguments[0] == "help" and arguments[1] in VERBS:  # `palate help run` is `palate run --help`
         arguments = [*arguments[1:], "--help"]
+    if arguments[0] == "text":  # large pages for large tensors: torch reads this at its first
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     from palate.cli.parse import parse_and_run  # typer costs 0.1 s: only when a verb was named
 
     if "--help" not in arguments:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
 from palate.cli.options import Json, Quiet
 from palate.cli.show import print_json
+from palate.cli.text_options import (
+    AnswerPrice,
+    DryRun,
+    MostMoney,
+    MostTokens,
+    PlainHttp,
+    PromptPrice,
+    Threads,
+    Timeout,
+    print_price,
+)
 from palate.errors import DataError, PlanError
 
 if TYPE_CHECKING:
+    from palate.text.backtranslate import Backtranslator
     from palate.text.constraints.pairing import Corrupter
     from palate.text.corpus import Corpus, Document
     from palate.text.suri import Example, Report
@@ -21,6 +36,8 @@ EXAMPLES = """
 palate text build --out suri.jsonl
 palate text build stories.jsonl.gz --out suri --splits
 palate text build books/ --out suri.jsonl --words 256-400 --pieces 4 --constraints 4-8
+palate text build books/ --out suri.jsonl --by endpoint --endpoint http://127.0.0.1:8000/v1 --model qwen3-32b --dry-run
+palate text build books/ --out suri.jsonl --by local --model models/large
 """
 
 
@@ -60,6 +77,37 @@ def build(
         bool, typer.Option("--splits", help="Write train, dev and test, which share no source.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of all that is drawn.")] = 0,
+    by: Annotated[
+        Literal["rules", "endpoint", "local"],
+        typer.Option(
+            "--by",
+            help="Who finds the constraints: rules, offline and proven; a model at an address; a local one.",
+        ),
+    ] = "rules",
+    endpoint: Annotated[
+        str | None,
+        typer.Option("--endpoint", metavar="URL", help="An OpenAI-compatible address, for --by endpoint."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", metavar="NAME", help="The model there; or a local one, for --by local."
+        ),
+    ] = None,
+    kept: Annotated[
+        Path,
+        typer.Option(
+            "--kept", metavar="FOLDER", help="For every answer paid, so that a stopped run goes on."
+        ),
+    ] = Path("runs/backtranslation"),
+    prompt_price: PromptPrice = None,
+    answer_price: AnswerPrice = None,
+    most_money: MostMoney = None,
+    most_tokens: MostTokens = None,
+    threads: Threads = 4,
+    timeout: Timeout = 120.0,
+    plain_http: PlainHttp = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -67,14 +115,22 @@ def build(
 
     Each constraint is true of its text and its corruption false, which is proven before anything is written. The file
     has the columns that Suri publishes, the typed constraints and the source. The same texts and seed give the same
-    bytes.
+    bytes. With --by endpoint or local a language model writes the instructions, and nothing proves them.
     """
     from palate.cli.reading import quieten
+    from palate.text.backtranslate import EndpointBacktranslator
     from palate.text.corpus import documents
+    from palate.text.endpoint import Endpoint, Terms
     from palate.text.suri import build as build_examples
-    from palate.text.suri import digest, split, validate, write
+    from palate.text.suri import split
 
     quieten(quiet)
+    if (endpoint is not None) != (by == "endpoint") or (model is None) != (by == "rules"):
+        raise PlanError(
+            "--by endpoint needs --endpoint URL and --model NAME, --by local needs --model, --by rules neither."
+        )
+    if dry_run and by != "endpoint":
+        raise PlanError("--dry-run prices what an endpoint would be asked: it goes with --by endpoint.")
     if corrupter not in ("exchange", "own"):
         raise PlanError(f"--corrupter {corrupter}: give exchange or own.")
     rule = cast("Corrupter", corrupter)
@@ -83,12 +139,50 @@ def build(
         split(corpus.documents, seed=seed) if splits else {"": corpus.documents}
     )
     wanted = _range("--constraints", constraints)
-    if splits:
+    if splits and not dry_run:
         _folder(out)
+    terms = Terms(prompt_price, answer_price, most_tokens, most_money)
+    made: Callable[[tuple[Document, ...]], list[Example]]
+    with contextlib.ExitStack() as opened:
+        asked: Endpoint | None = None
+        if by == "rules":
+            made = partial(build_examples, seed=seed, constraints=wanted, corrupter=rule)
+        elif endpoint is None:
+            made = partial(_translated, _local(str(model), sum(wanted) // 2), kept, quiet or as_json)
+        else:
+            folder = kept if kept.exists() or not dry_run else None
+            ways = {"threads": threads, "timeout": timeout, "plain_http": plain_http}
+            asked = opened.enter_context(Endpoint(endpoint, str(model), folder=folder, terms=terms, **ways))  # type: ignore[arg-type]
+            translator = EndpointBacktranslator(asked, constraints=sum(wanted) // 2)
+            if dry_run:
+                print_price(translator.price(corpus.documents), as_json)
+                return
+            made = partial(_translated, translator, kept, quiet or as_json)
+        written = _write(parts, made, out, splits)
+        bill = asked.bill().words() if asked is not None else ""
+    if as_json:
+        print_json(
+            {"texts": len(corpus.documents), "cut": corpus.cut, "left_out": corpus.left_out, "files": written}
+        )
+    elif not quiet:
+        _print(corpus, written)
+        if bill:
+            print(bill)
+
+
+def _write(
+    parts: dict[str, tuple[Document, ...]],
+    made: Callable[[tuple[Document, ...]], list[Example]],
+    out: Path,
+    splits: bool,
+) -> list[dict[str, Any]]:
+    """Write what is made of each part, proven where it can be, and return what is told of it."""
+    from palate.text.suri import digest, validate, write
+
     written = []
     for name, members in parts.items():
         try:
-            examples = build_examples(members, seed=seed, constraints=wanted, corrupter=rule)
+            examples = made(members)
         except DataError as error:
             raise DataError(f"part {name}: {error}" if name else str(error)) from error
         report = validate(examples)
@@ -96,12 +190,40 @@ def build(
             raise DataError(f"{len(report.problems)} constraints are not proven, as {report.problems[0]}.")
         path = write(examples, out / f"{name}.jsonl" if splits else out)
         written.append(_facts(path, digest(path), members, examples, report))
-    if as_json:
-        print_json(
-            {"texts": len(corpus.documents), "cut": corpus.cut, "left_out": corpus.left_out, "files": written}
+    return written
+
+
+def _translated(
+    translator: Backtranslator, kept: Path, silent: bool, members: tuple[Document, ...]
+) -> list[Example]:
+    """Return what a language model makes of the texts; what failed is told, and asked anew in the next run."""
+    from palate.text.backtranslate import build_with
+
+    job = build_with(translator, members, kept)
+    examples = list(job)
+    if not examples:
+        raise DataError(
+            f"{job.words()} The first: {job.failed[0].reason if job.failed else 'there is no text'}."
         )
-    elif not quiet:
-        _print(corpus, written)
+    if not silent:
+        print(job.words() + (f" The first: {job.failed[0].id}: {job.failed[0].reason}" if job.failed else ""))
+    return examples
+
+
+def _local(name: str, constraints: int) -> Backtranslator:
+    from palate.text import language_model
+    from palate.text.backtranslate import LocalBacktranslator
+    from palate.text.generate import Sampling, answer
+
+    model = language_model.load(name)
+
+    class Local:
+        parameters = model.parameters
+
+        def generate(self, prompt: str, max_tokens: int) -> str:
+            return answer(model, prompt, Sampling(max_tokens=max_tokens))
+
+    return LocalBacktranslator(Local(), name=name, constraints=constraints)
 
 
 def _range(option: str, given: str) -> tuple[int, int]:

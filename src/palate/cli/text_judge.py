@@ -5,16 +5,28 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from palate.cli.options import Json, Quiet
 from palate.cli.show import print_json, print_table
+from palate.cli.text_options import (
+    AnswerPrice,
+    DryRun,
+    ModelName,
+    MostMoney,
+    MostTokens,
+    PlainHttp,
+    PromptPrice,
+    Threads,
+    Timeout,
+    Url,
+    print_price,
+)
 from palate.errors import DataError, listing
 
 if TYPE_CHECKING:
-    from palate.text.endpoint import Price
     from palate.text.judge import Report
 
 EXAMPLES = """
@@ -24,43 +36,6 @@ palate text judge test.jsonl --endpoint https://example.org/v1 --model large --d
 palate text judge test.jsonl --endpoint https://example.org/v1 --model large --most-tokens 2000000
 palate text judge test.jsonl --endpoint https://a.org/v1 --model b --prompt-price 2.5 --answer-price 10 --most-money 5
 """
-
-Url: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        "--endpoint",
-        metavar="URL",
-        help="An OpenAI-compatible address; its key in the variable PALATE_ENDPOINT_KEY.",
-    ),
-]
-ModelName: TypeAlias = Annotated[str, typer.Option("--model", metavar="NAME", help="The model's name there.")]
-PromptPrice: TypeAlias = Annotated[
-    float | None,
-    typer.Option("--prompt-price", metavar="X", min=0, help="Money for a million tokens of prompts."),
-]
-AnswerPrice: TypeAlias = Annotated[
-    float | None,
-    typer.Option("--answer-price", metavar="X", min=0, help="Money for a million tokens of answers."),
-]
-MostMoney: TypeAlias = Annotated[
-    float | None,
-    typer.Option("--most-money", metavar="X", min=0, help="Never spend more, all runs together."),
-]
-MostTokens: TypeAlias = Annotated[
-    int | None, typer.Option("--most-tokens", metavar="N", min=0, help="Never use more, all runs together.")
-]
-Threads: TypeAlias = Annotated[
-    int, typer.Option("--threads", metavar="N", min=1, max=64, help="Requests at the same time.")
-]
-Timeout: TypeAlias = Annotated[
-    float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="For one request, all in all.")
-]
-PlainHttp: TypeAlias = Annotated[
-    bool, typer.Option("--plain-http", help="Allow http, unencrypted, to another machine.")
-]
-DryRun: TypeAlias = Annotated[
-    bool, typer.Option("--dry-run", help="Say what it would cost at most; send nothing.")
-]
 
 
 def judge(
@@ -122,7 +97,7 @@ def judge(
         plain_http=plain_http,
     ) as asked:
         if dry_run:
-            _print_price(Judge(asked).price(items, pairs=pairs), as_json)
+            print_price(Judge(asked).price(items, pairs=pairs), as_json)
             return
         report = Judge(asked).judge(items, labels=people, pairs=pairs)
     if not report.verdicts and not report.choices:
@@ -136,15 +111,6 @@ def judge(
         print_json(report.to_dict())
     else:
         _print_report(report, out, quiet)
-
-
-def _print_price(price: Price, as_json: bool) -> None:
-    if as_json:
-        print_json(asdict(price))
-        return
-    money = "" if price.most_money is None else f", {price.most_money:,.4f} by the prices given"
-    print(f"{price.requests:,} requests, {price.cached:,} of them answered already.")
-    print(f"At most {price.most_tokens:,} tokens{money}; the prompts are likely {price.prompt_tokens:,}.")
 
 
 def _print_report(report: Report, out: Path, quiet: bool) -> None:

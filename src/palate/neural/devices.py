@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from typing import Literal
 
@@ -13,6 +15,9 @@ from palate.errors import PalateError, PlanError
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["float32", "bfloat16"]
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_BLOCK = 2**22
+"""Bytes from which a tensor has pages of its own, that are given back with it."""
 
 
 def pick(device: Device) -> torch.device:
@@ -46,6 +51,20 @@ def threads() -> int:
     """Return how many threads torch is to use: as OMP_NUM_THREADS says, else as many as it uses now."""
     told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return int(told) if told.isdecimal() and int(told) > 0 else torch.get_num_threads()
+
+
+def return_memory() -> None:
+    """Have memory that torch frees on a processor go back to the system, where that can be told (glibc).
+
+    Else what layers make and drop again stays behind in holes of the heap, which grow to twice what is in use. Torch's
+    own large pages (THP_MEM_ALLOC_ENABLE=1 in the environment, read at its first tensor) make new pages cheap.
+    """
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        mallopt(_M_MMAP_THRESHOLD, _BLOCK)
+        mallopt(_M_TRIM_THRESHOLD, _BLOCK)
 
 
 @contextlib.contextmanager

@@ -101,6 +101,11 @@ def _generation(row: dict[str, Any], where: str) -> Generation:
     return Generation(**{name: row[name] for name in wanted})
 
 
+def answer(model: LanguageModel, request: str, sampling: Sampling) -> str:
+    """Return the text that a model writes for one request."""
+    return _one(model, "", request, sampling).text
+
+
 def _one(model: LanguageModel, name: str, request: str, sampling: Sampling) -> Generation:
     import hashlib
 

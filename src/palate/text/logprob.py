@@ -90,9 +90,13 @@ def token_log_probs(hidden: Tensor, head: Head, targets: Tensor, *, chunk: int |
         return found
 
 
-def hidden_states(network: Any, ids: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Return the states (rows, length, size) that the head is given, of (rows, length) tokens padded on the right."""
-    states: Tensor = _body(network)(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+def hidden_states(network: Any, ids: Tensor) -> Tensor:
+    """Return the states (rows, length, size) that the head is given, of (rows, length) tokens padded on the right.
+
+    No mask is needed for the padding: a token sees those before it alone, and what stands behind the last is never
+    read. Without one, attention is the fused causal kernel, which makes no table of (length, length).
+    """
+    states: Tensor = _body(network)(input_ids=ids, use_cache=False).last_hidden_state
     return states
 
 
@@ -105,12 +109,10 @@ def score(network: Any, prompts: Sequence[Sequence[int]], responses: Sequence[Se
     longest = max(map(len, rows))
     device = next(network.parameters()).device
     ids = torch.zeros((len(rows), longest), dtype=torch.int64)
-    mask = torch.zeros_like(ids)
-    for row, (tokens, line) in enumerate(zip(rows, mask, strict=True)):
+    for row, tokens in enumerate(rows):
         ids[row, : len(tokens)] = torch.tensor(tokens)
-        line[: len(tokens)] = 1
-    ids, mask = ids.to(device), mask.to(device)
-    states = hidden_states(network, ids, mask if len(rows) > 1 else None)
+    ids = ids.to(device)
+    states = hidden_states(network, ids)
     before, targets = [], []
     for row, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
         before.append(states[row, len(prompt) - 1 : len(prompt) + len(response) - 1])
@@ -152,9 +154,14 @@ def _body(network: Any) -> Any:
     return inner.base_model if inner.base_model is not inner else inner.model
 
 
-def _product(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    raw = hidden.to(weight.dtype) @ weight.T
-    return (raw if bias is None else raw + bias).float()
+def _product(hidden: Tensor, weight: Tensor, bias: Tensor | None, buffer: Tensor | None = None) -> Tensor:
+    """Return (positions, vocabulary) logits in float32; in `buffer` where that is given and the weights are float32."""
+    told = hidden.to(weight.dtype)
+    if buffer is None or weight.dtype != torch.float32:
+        raw = told @ weight.T
+    else:
+        raw = torch.mm(told, weight.T, out=buffer[: len(hidden)])
+    return (raw if bias is None else raw.add_(bias)).float()
 
 
 def _finish(raw: Tensor, scale: float, cap: float) -> Tensor:
@@ -178,8 +185,9 @@ class _LogProbs(torch.autograd.Function):
     ) -> Tensor:
         found = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
         whole = torch.empty_like(found)  # log sum exp of each position
+        buffer = _buffer(hidden, weight, chunk)
         for rows in _chunks(len(hidden), chunk):
-            z = _finish(_product(hidden[rows], weight, bias), scale, cap)
+            z = _finish(_product(hidden[rows], weight, bias, buffer), scale, cap)
             chosen, top = z.gather(1, targets[rows, None])[:, 0], z.amax(1)
             whole[rows] = z.sub_(top[:, None]).exp_().sum(1).log_().add_(top)
             found[rows] = chosen - whole[rows]
@@ -195,8 +203,9 @@ class _LogProbs(torch.autograd.Function):
         of_hidden = torch.empty_like(hidden) if wants_hidden else None
         of_weight = torch.zeros_like(weight) if wants_weight else None
         of_bias = torch.zeros_like(bias) if wants_bias and bias is not None else None
+        buffer = _buffer(hidden, weight, chunk)
         for rows in _chunks(len(hidden), chunk):
-            z = _finish(_product(hidden[rows], weight, bias), scale, cap)
+            z = _finish(_product(hidden[rows], weight, bias, buffer), scale, cap)
             slope = 1 - (z / cap) ** 2 if cap else None  # of the cap
             change = z.sub_(whole[rows, None]).exp_().neg_()  # in place: there is one buffer
             change.scatter_add_(1, targets[rows, None], torch.ones_like(change[:, :1]))  # y - p
@@ -211,6 +220,12 @@ class _LogProbs(torch.autograd.Function):
             if of_bias is not None:
                 of_bias.add_(change.sum(0))
         return of_hidden, of_weight, of_bias, None, None, None, None
+
+
+def _buffer(hidden: Tensor, weight: Tensor, chunk: int) -> Tensor:
+    """Return what the logits of each chunk are made in, again and again: fresh pages cost more than they seem to."""
+    rows = min(chunk, len(hidden)) if weight.dtype == torch.float32 else 0
+    return torch.empty((rows, len(weight)), dtype=torch.float32, device=hidden.device)
 
 
 def _chunks(total: int, chunk: int) -> Iterator[slice]:

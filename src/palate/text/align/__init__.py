@@ -72,6 +72,7 @@ def align(
     notes += more
     if not rows:
         raise DataError("no pair is left to learn. " + " ".join(notes))
+    devices.return_memory()
     network = trainable(model, training)
     trained = sum(one.numel() for one in network.parameters() if one.requires_grad)
     task = Alignment(Weights(network), rows, held, training)
