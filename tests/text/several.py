@@ -1,5 +1,4 @@
-"""A training of the tiny model that `torchrun` starts, and that a test repeats alone: `python -m tests.text.several
-OUT`."""
+"""A training that `torchrun` starts and a test repeats alone: `python -m tests.text.several OUT.npz`."""
 
 from __future__ import annotations
 

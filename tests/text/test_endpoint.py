@@ -633,8 +633,14 @@ def test_ctrl_c_waits_for_no_slow_answer_and_names_what_may_have_been_charged(
 ):
     monkeypatch.setattr(client, "_GRACE", 0.05)
     mock.takes = 4
-    threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+
+    def interrupt() -> None:
+        while len(mock.asked) < 2:
+            time.sleep(0.005)
+        os.kill(os.getpid(), signal.SIGINT)
+
     with endpoint(mock, threads=2, timeout=60) as asked:
+        threading.Thread(target=interrupt).start()
         start = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             list(asked.map(lambda text: asked.ask(question(text), length), map(str, range(9))))

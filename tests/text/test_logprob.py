@@ -57,6 +57,16 @@ def test_in_chunks_values_and_gradients_are_those_of_all_logits(
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
 
 
+def test_a_gradient_that_is_added_at_once_is_the_same_and_adds_up():
+    hidden, head, targets = drawn(False, 1.0, 0.0)
+    outer = torch.linspace(-1, 2, 11)
+    for _ in range(2):
+        (token_log_probs(hidden, head, targets, chunk=4, at_once=True) * outer).sum().backward()
+    ours = head.weight.grad.clone()
+    theirs = torch.autograd.grad((plain(hidden, head, targets) * outer).sum(), head.weight)[0]
+    torch.testing.assert_close(ours, 2 * theirs, rtol=0, atol=1e-5)
+
+
 def test_a_frozen_head_gets_no_gradient():
     hidden, head, targets = drawn(False, 1.0, 0.0)
     head = replace(head, weight=head.weight.detach())

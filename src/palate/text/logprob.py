@@ -68,7 +68,9 @@ def head_of(network: Any) -> Head:
     )
 
 
-def token_log_probs(hidden: Tensor, head: Head, targets: Tensor, *, chunk: int | None = None) -> Tensor:
+def token_log_probs(
+    hidden: Tensor, head: Head, targets: Tensor, *, chunk: int | None = None, at_once: bool = False
+) -> Tensor:
     """Return log P of each target, (positions) float32, differentiable by `hidden` and the head.
 
     Args:
@@ -76,6 +78,8 @@ def token_log_probs(hidden: Tensor, head: Head, targets: Tensor, *, chunk: int |
         head: of the network.
         targets: (positions) int64 ids of the tokens that came.
         chunk: positions at a time; default: as many as `BUFFER` holds.
+        at_once: add the weight's gradient to `weight.grad` when it is made, by `backward()` alone. Else autograd holds
+            it, as large as the weight, until that of the embedding joins it at the end.
 
     Cost: 2 x positions x vocabulary x size operations forward, three times as many backward (once again, and two
     gradients; one where the head is frozen). Memory: a buffer of chunk x vocabulary.
@@ -85,7 +89,7 @@ def token_log_probs(hidden: Tensor, head: Head, targets: Tensor, *, chunk: int |
         chunk = max(1, BUFFER // (4 * len(head.weight)))
     with torch.autocast(hidden.device.type, enabled=False):
         found: Tensor = _LogProbs.apply(  # type: ignore[no-untyped-call]
-            hidden, head.weight, head.bias, targets, head.scale, head.cap, chunk
+            hidden, head.weight, head.bias, targets, head.scale, head.cap, chunk, at_once
         )
         return found
 
@@ -100,7 +104,13 @@ def hidden_states(network: Any, ids: Tensor) -> Tensor:
     return states
 
 
-def score(network: Any, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]) -> list[Tensor]:
+def score(
+    network: Any,
+    prompts: Sequence[Sequence[int]],
+    responses: Sequence[Sequence[int]],
+    *,
+    at_once: bool = False,
+) -> list[Tensor]:
     """Return for each pair log P of each token of the response after the prompt, (tokens) float32, in one batch.
 
     A prompt must not be empty: it is what the first token comes after.
@@ -117,7 +127,7 @@ def score(network: Any, prompts: Sequence[Sequence[int]], responses: Sequence[Se
     for row, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
         before.append(states[row, len(prompt) - 1 : len(prompt) + len(response) - 1])
         targets.append(ids[row, len(prompt) : len(prompt) + len(response)])
-    told = token_log_probs(torch.cat(before), head_of(network), torch.cat(targets))
+    told = token_log_probs(torch.cat(before), head_of(network), torch.cat(targets), at_once=at_once)
     return list(torch.split(told, [len(response) for response in responses]))
 
 
@@ -182,6 +192,7 @@ class _LogProbs(torch.autograd.Function):
         scale: float,
         cap: float,
         chunk: int,
+        at_once: bool,
     ) -> Tensor:
         found = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
         whole = torch.empty_like(found)  # log sum exp of each position
@@ -192,16 +203,19 @@ class _LogProbs(torch.autograd.Function):
             whole[rows] = z.sub_(top[:, None]).exp_().sum(1).log_().add_(top)
             found[rows] = chosen - whole[rows]
         ctx.save_for_backward(hidden, weight, bias, targets, whole)
-        ctx.how = scale, cap, chunk
+        ctx.how = scale, cap, chunk, at_once
         return found
 
     @staticmethod
     def backward(ctx: Any, outer: Tensor) -> Any:
         hidden, weight, bias, targets, whole = ctx.saved_tensors
-        scale, cap, chunk = ctx.how
+        scale, cap, chunk, at_once = ctx.how
         wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
         of_hidden = torch.empty_like(hidden) if wants_hidden else None
-        of_weight = torch.zeros_like(weight) if wants_weight else None
+        at_once = at_once and wants_weight and weight.is_leaf
+        if at_once and weight.grad is None:
+            weight.grad = torch.zeros_like(weight)
+        of_weight = weight.grad if at_once else torch.zeros_like(weight) if wants_weight else None
         of_bias = torch.zeros_like(bias) if wants_bias and bias is not None else None
         buffer = _buffer(hidden, weight, chunk)
         for rows in _chunks(len(hidden), chunk):
@@ -219,7 +233,7 @@ class _LogProbs(torch.autograd.Function):
                 of_weight.addmm_(change.T, hidden[rows].to(weight.dtype))
             if of_bias is not None:
                 of_bias.add_(change.sum(0))
-        return of_hidden, of_weight, of_bias, None, None, None, None
+        return of_hidden, None if at_once else of_weight, of_bias, None, None, None, None, None
 
 
 def _buffer(hidden: Tensor, weight: Tensor, chunk: int) -> Tensor:

@@ -93,9 +93,8 @@ class Alignment:
         """Return log P of each answer, (sides), and the sum of -log P over what is learned of the first `learned`."""
         network, whole = self.module.network, self.training.nll_on == "all"
         prompts = [one.prompt[:1] if whole else one.prompt for one in sides]
-        tokens = score(
-            network, prompts, [[*one.prompt[1:], *one.answer] if whole else one.answer for one in sides]
-        )
+        answered = [[*one.prompt[1:], *one.answer] if whole else one.answer for one in sides]
+        tokens = score(network, prompts, answered, at_once=True)
         answers = torch.stack(
             [told[-len(one.answer) :].sum() for told, one in zip(tokens, sides, strict=True)]
         )

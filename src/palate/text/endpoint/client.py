@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from palate.errors import FetchError, PlanError
 from palate.text.endpoint.ledger import Answer, Bill, Ledger, Price, Request, Terms, Unanswered
 from palate.text.endpoint.wire import PATIENCE, Fault, Unreachable, Wire
 
+_LOOK_UP = 0.2  # seconds
 _GRACE = 3.0  # seconds after Ctrl-C for answers that are on their way, and paid, to arrive
 
 _Item = TypeVar("_Item")
@@ -179,7 +180,7 @@ class Endpoint:
         number = self._ledger.begin(_key(body), most, self._stop.is_set)
         answer, free = None, False
         try:
-            answer = self._wire.send(body, most)
+            answer = self._wire.send(body, most, self._stop.is_set)
         except Fault as fault:
             free = fault.free
             raise
@@ -216,6 +217,9 @@ class Endpoint:
             self._stop.clear()
 
     def _outcome(self, future: Future[_Made | Unanswered]) -> _Made | Unanswered:
+        # A Ctrl-C that another thread of the process takes wakes nobody: so look up now and then.
+        while not wait([future], _LOOK_UP).done:
+            pass
         try:
             return future.result()
         except Unanswered as failed:

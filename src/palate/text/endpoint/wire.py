@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 
 from palate.errors import FetchError, PlanError
@@ -60,8 +60,8 @@ class Wire:
             raise PlanError(f"the variable {KEY} holds characters that no key has. Set it anew.")
         self._live: set[socket.socket] = set()
 
-    def send(self, body: bytes, most: tuple[int, int]) -> Answer:
-        """Return the answer to a request whose worst case in tokens is `most`.
+    def send(self, body: bytes, most: tuple[int, int], stopped: Callable[[], bool] = bool) -> Answer:
+        """Return the answer to a request whose worst case in tokens is `most`; `stopped` is asked before it is sent.
 
         Raises Fault for what another try, or another request, may heal; FetchError for what none will.
         """
@@ -70,6 +70,8 @@ class Wire:
         self._live.add(line)
         with _limit(line, self._timeout) as late:
             try:
+                if stopped():  # asked when `hang_up` would see the line: one of the two ends it
+                    raise Unreachable("it was stopped before it was sent", free=True)
                 connection.request("POST", self._path, body, self._headers())
                 response = connection.getresponse()
                 while chunk := response.read1(1 << 16):
