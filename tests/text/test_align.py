@@ -172,6 +172,13 @@ def test_what_is_told_while_it_trains():
     assert "margin" not in trained(method="sft").trace[0]
 
 
+def test_sft_has_no_other_side_to_be_right_about():
+    how = Training(method="sft", rank=0, epochs=1, seed=1)
+    row = align(language_model.tiny(), pairs(), how, valid=pairs(4, seed=5)).trace[0]
+    assert row["valid_nll"] == pytest.approx(-row["valid_objective"])
+    assert not {"valid_accuracy", "valid_margin"} & set(row)
+
+
 # --- what is too long, empty or the same --------------------------------------------------------------------
 
 

@@ -81,6 +81,16 @@ def test_a_file_of_other_settings_is_refused(model: language_model.LanguageModel
         generate(model, [("a", "Other.")], SHORT, out=out)
 
 
+@pytest.mark.parametrize("content", ["my notes", "my notes\n", '{"a": 1}\nand more', "[1]\n"])
+def test_a_file_that_is_none_of_ours_is_left_as_it_is(
+    model: language_model.LanguageModel, tmp_path: Path, content: str
+):
+    (tmp_path / "notes.txt").write_text(content)
+    with pytest.raises(DataError, match=r"notes\.txt"):
+        generate(model, REQUESTS, SHORT, out=tmp_path / "notes.txt")
+    assert (tmp_path / "notes.txt").read_text() == content
+
+
 @pytest.mark.parametrize(
     "sampling", [Sampling(temperature=-1), Sampling(top_p=0), Sampling(top_p=1.1), Sampling(max_tokens=0)]
 )

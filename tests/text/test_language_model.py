@@ -110,3 +110,18 @@ def test_a_token_that_might_come_finishes_a_character(model: language_model.Lang
 def test_a_torn_text_is_shown_without_an_error(model: language_model.LanguageModel):
     torn = model.text("天")[1:] + model.text("ok")
     assert "".join(one.text for one in pieces(model.tokenizer, torn)).endswith("ok")
+
+
+def test_a_folder_with_anything_else_in_it_is_never_replaced(
+    model: language_model.LanguageModel, tmp_path: Path
+):
+    (tmp_path / "mine.txt").write_text("years of work")
+    with pytest.raises(SavedModelError, match=r"holds more than a language model \(mine\.txt\)"):
+        language_model.save(model, tmp_path)
+    language_model.save(model, tmp_path / "saved")
+    language_model.save(model, tmp_path / "saved")  # an earlier model is
+    (tmp_path / "saved" / "notes.md").write_text("mine")
+    with pytest.raises(SavedModelError, match="notes"):
+        language_model.save(model, tmp_path / "saved")
+    assert (tmp_path / "mine.txt").read_text() == "years of work"
+    assert (tmp_path / "saved" / "notes.md").exists()

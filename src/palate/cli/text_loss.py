@@ -68,8 +68,7 @@ def loss(
     """Show how a language model measures its error: the loss of every token of a text, taken apart.
 
     Of each token: its probability p, its rank, the loss -log p in nats and bits, the gradient p - y at its logit, and
-    the
-    loss after one small step down the gradient. The loss of the text is the mean; its exponential is the perplexity.
+    the loss after one small step down the gradient. The loss of the text is the mean; perplexity is its exponential.
     """
     if probabilities is not None or target is not None:
         if probabilities is None or target is None or prompt is not None or file is not None:

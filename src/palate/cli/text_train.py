@@ -75,6 +75,7 @@ def train(
     from palate.text.align.data import read_pairs
 
     quieten(quiet)
+    language_model.may_replace(out)  # before hours of training, not after
     how = _training(method, preset, sets or [])
     pairs = read_pairs(data, shown=constraints, seed=how.seed)
     held = read_pairs(valid, shown=constraints, seed=how.seed) if valid is not None else []

@@ -141,21 +141,32 @@ def _one(model: LanguageModel, name: str, request: str, sampling: Sampling) -> G
 
 
 def _done(out: Path, requests: dict[str, str], how: dict[str, Any]) -> dict[str, Generation]:
-    """Return what stands in the file already; a torn last line is dropped from it."""
+    """Return what stands in the file already; a torn last line is dropped, once the file is known to be ours."""
     if not out.exists():
         return {}
-    with out.open("r+b") as file:
-        whole = file.read()
-        kept = whole.rfind(b"\n") + 1
-        file.truncate(kept)
+    whole = out.read_bytes()
+    kept = whole.rfind(b"\n") + 1
     found = {}
-    for line, row in json_rows(out):
+    for line, content in enumerate(whole[:kept].splitlines(), start=1):
+        where = f"{out}, line {line}"
+        try:
+            row = json.loads(content)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict):
+            raise DataError(f"{where}: no row that `palate text generate` wrote. Give another file.")
         if row.get("how") != how or requests.get(str(row.get("id"))) != row.get("request"):
             raise DataError(
-                f"{out}, line {line}: it holds texts of other requests, of another model or with other settings. Give "
-                "another file, or remove this one."
+                f"{where}: it holds texts of other requests, of another model or with other settings. Give another "
+                "file, or remove this one."
             )
-        found[str(row["id"])] = _generation(row, f"{out}, line {line}")
+        found[str(row["id"])] = _generation(row, where)
+    if kept < len(whole):
+        if not whole[kept:].startswith(b'{"id": ') and not b'{"id": '.startswith(whole[kept:]):
+            raise DataError(
+                f"{out}: its last line is none that `palate text generate` wrote. Give another file."
+            )
+        os.truncate(out, kept)
     return found
 
 

