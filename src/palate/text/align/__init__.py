@@ -5,7 +5,7 @@ only the log-probability of the text, so there are two ways to its gradient, whi
 
     joint      both sides in one batch
     two-pass   the other side first, without a graph; then each side alone, the other a constant: one more forward
-               pass, and half the memory
+               pass, and half of what is kept of a pair
 
 A step is of `batch` pairs, `micro` of them at a time; -log P is divided by the tokens of the whole step and the
 preference by its pairs, so how a step is cut changes nothing (and neither does the number of processes).
@@ -101,7 +101,7 @@ def align(
         checkpoint=checkpoint,
         identity=_identity(model, rows, held, training),
         advice=(
-            f"Lower max_tokens, or micro ({training.micro}); set mode = two-pass (half), recompute = true, precision "
+            f"Lower max_tokens, or micro ({training.micro}); set mode = two-pass, recompute = true, precision "
             "= bfloat16."
         ),
     )

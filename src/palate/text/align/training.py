@@ -39,7 +39,7 @@ class Training(BaseModel):
     micro: int = Field(1, ge=1)
     """pairs in memory at a time"""
     mode: Literal["joint", "two-pass"] = "joint"
-    """both sides of a pair at once, or one after the other in half the memory"""
+    """both sides of a pair at once, or one after the other, of which half as much is kept"""
     learning_rate: float = Field(5e-5, gt=0, allow_inf_nan=False)
     """of AdamW; falls by a cosine"""
     warmup: float = Field(0.0, ge=0, lt=1)
