@@ -82,7 +82,14 @@ def test_too_little_text_says_so():
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_of_texts_runs_without_a_network_and_compares_paired(name: str, tmp_path: Path):
+def test_a_recipe_of_texts_opens_no_socket_and_compares_paired(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr("socket.socket.connect", refused)
+    monkeypatch.setattr("socket.getaddrinfo", refused)
     content = Plan.load(name).resolved()
     for model in content["models"]:
         if model["name"] == "lm":
