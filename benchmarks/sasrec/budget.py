@@ -41,8 +41,8 @@ OURS: dict[str, list[dict[str, Any]]] = {
     "beauty": [{"loss": "ce", "batch": 768, "learning_rate": 0.002, "schedule": "plateau", "patience": 6}],
 }
 THEIRS: dict[str, list[dict[str, Any]]] = {
-    "rectools": [{"loss": "softmax"}, {"loss": "sampled_softmax", "negatives": 256}],
-    "replay": [{"loss": "CE"}, {"loss": "CESampled", "negatives": 256}],
+    "rectools": [{"loss": "sampled_softmax", "negatives": 256}, {"loss": "softmax"}],
+    "replay": [{"loss": "CESampled", "negatives": 256}, {"loss": "CE"}],
 }
 PEERS = {"rectools": "rectools_sasrec.py", "replay": "replay_sasrec.py"}
 NAMES = {"palate": "Palate", "rectools": "RecTools", "replay": "RePlay"}
@@ -110,17 +110,23 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             file = Path(scratch) / f"{name}.npz"
             counts = sequences.write(options.data, name, file, options.users)
-            for library in options.only.split(","):
-                for told in OURS[name] if library == "palate" else THEIRS[library]:
-                    asked = {"name": library, "settings": told, "minutes": minutes, "counts": counts}
-                    runs = kept(name, options.out)
-                    if any(asked.items() <= run.items() for run in runs):
-                        continue
-                    common.say(
-                        f"{name}: {library} {told}, {minutes[-1]:g} minutes; load {os.getloadavg()[0]:.1f}"
-                    )
-                    runs.append(asked | train(library, name, told, file, minutes, options))
-                    write(name, runs, minutes, options.out)
+            for library, told in trainings(name, options.only.split(",")):
+                asked = {"name": library, "settings": told, "minutes": minutes, "counts": counts}
+                runs = kept(name, options.out)
+                if any(asked.items() <= run.items() for run in runs):
+                    continue
+                common.say(
+                    f"{name}: {library} {told}, {minutes[-1]:g} minutes; load {os.getloadavg()[0]:.1f}"
+                )
+                runs.append(asked | train(library, name, told, file, minutes, options))
+                write(name, runs, minutes, options.out)
+
+
+def trainings(name: str, libraries: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    """What is to be trained: the first settings of every library before the second of any."""
+    told = [(library, OURS[name] if library == "palate" else THEIRS[library]) for library in libraries]
+    most = max(len(each) for _, each in told)
+    return [(library, each[turn]) for turn in range(most) for library, each in told if turn < len(each)]
 
 
 def kept(name: str, folder: Path) -> list[dict[str, Any]]:
