@@ -19,6 +19,7 @@ def trial(margin: float, *, source: str = "a", kinds: tuple[str, ...] = ("name",
         "overlap": False,
         "control": False,
         "tokens": 9,
+        "log_p": -30.0,
         "example": f"{source}/1",
     } | more
     return Trial(source=source, kinds=kinds, margin=margin, **told)  # type: ignore[arg-type]

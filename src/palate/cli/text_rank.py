@@ -115,6 +115,7 @@ def _facts(found: Ranking, accuracy: Accuracy) -> dict[str, Any]:
         "model": found.model,
         "conventions": found.conventions,
         "resampled": accuracy.clusters,
+        "nll": found.nll,
         "notes": list(found.notes),
         **told,
     }
@@ -133,6 +134,7 @@ def _print(found: Ranking, accuracy: Accuracy) -> None:
             print(bold(title))
             print_table(("", "right", "95 % interval", "texts", "margin, nats"), rows)
             print()
+    print(faint(f"-log P a token of the texts, under what they follow: {found.nll:.4f} nats."))
     for note in (*found.notes, f"Intervals resample {accuracy.clusters}. Chance is 50 %.", found.conventions):
         print(faint(note))
 

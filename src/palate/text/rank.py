@@ -43,6 +43,8 @@ class Trial:
     """of the text"""
     margin: float
     """log P(text | x_w) - log P(text | x_l), in nats"""
+    log_p: float
+    """log P(text | x_w), in nats"""
 
     @property
     def right(self) -> bool:
@@ -72,6 +74,12 @@ class Ranking:
     trials: tuple[Trial, ...]
     strips: tuple[Strip, ...]
     notes: tuple[str, ...]
+
+    @property
+    def nll(self) -> float:
+        """Mean -log P(token | x_w, tokens before), in nats, of the texts under what they follow."""
+        asked = [one for one in self.trials if not one.control]
+        return -sum(one.log_p for one in asked) / sum(one.tokens for one in asked)
 
 
 @dataclass(frozen=True)
@@ -144,7 +152,7 @@ def rank(
                     cache[key] = score(model.network, [prompt], [answer])[0].double().cpu().numpy()
                 sides.append(cache[key])
             gain = sides[0] - sides[1]
-            trials.append(_trial(model, one, answer, float(gain.sum())))
+            trials.append(_trial(model, one, answer, float(gain.sum()), float(sides[0].sum())))
             if len(told) < strips and not one.control:
                 told.append(_strip(model, one, answer, gain))
             advance(1)
@@ -207,7 +215,7 @@ class _Turned:
         return None
 
 
-def _trial(model: LanguageModel, one: _Asked, answer: list[int], margin: float) -> Trial:
+def _trial(model: LanguageModel, one: _Asked, answer: list[int], margin: float, log_p: float) -> Trial:
     corrupted = [one.example.contrasts[place] for place in one.prompts.corrupted]
     right = {word for pair in corrupted for word in _words(pair.chosen.text) - _words(pair.rejected.text)}
     return Trial(
@@ -219,6 +227,7 @@ def _trial(model: LanguageModel, one: _Asked, answer: list[int], margin: float) 
         control=one.control,
         tokens=len(answer),
         margin=margin,
+        log_p=log_p,
     )
 
 
