@@ -14,18 +14,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
-import io
 import json
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from palate.errors import DataError, FetchError, MissingExtra, PlanError, SavedModelError, listing, need
+from palate.pretrained import quiet, safe
 
 Template = Literal["chat", "plain"]
 """How a request becomes a prompt: by the tokenizer's own chat template, or as it stands with a blank line after it."""
@@ -237,23 +236,8 @@ def _read(name: str) -> tuple[Any, Any, str]:
 def _folder(path: Path) -> tuple[Any, Any]:
     if not (path / "config.json").is_file():
         raise SavedModelError(f"{path}: no config.json in it, so it holds no model of transformers.")
-    _safe(path)
+    safe(path)
     return _pretrained(str(path), offline=True)
-
-
-def _safe(path: Path) -> None:
-    """Refuse a folder whose weights would be unpickled."""
-    if any(path.glob("*.safetensors")):
-        return
-    other = sorted(
-        one.name for one in path.iterdir() if one.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-    )
-    raise SavedModelError(
-        f"{path}: its weights are {', '.join(other)}, which would be unpickled, and that can run code. Have them "
-        "saved as safetensors."
-        if other
-        else f"{path}: no safetensors in it."
-    )
 
 
 def _pretrained(where: str, *, offline: bool) -> tuple[Any, Any]:
@@ -276,7 +260,7 @@ def _adapter(path: Path) -> tuple[Any, Any, str]:
     need("peft", extra="text", what="an adapter")
     from peft import PeftModel
 
-    _safe(path)
+    safe(path)
     try:
         base = str(json.loads((path / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"])
     except (ValueError, KeyError) as error:
@@ -402,21 +386,3 @@ def _tiny(seed: int, size: int, layers: int, context: int) -> tuple[Any, Any]:
     )
     with own_random(seed):
         return LlamaForCausalLM(config), tokenizer
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers' bars and remarks off the terminal meanwhile; peft still calls names that go out of use."""
-    from transformers.utils import logging
-
-    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

@@ -6,8 +6,9 @@ from typing import Any
 
 from palate.errors import NotSupported, need
 from palate.neural import devices
+from palate.pretrained import quiet
 from palate.text.align.training import Training
-from palate.text.language_model import LanguageModel, quiet
+from palate.text.language_model import LanguageModel
 
 _LORA = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
