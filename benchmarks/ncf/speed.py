@@ -58,7 +58,10 @@ def measure(file: Path, label: str) -> dict[str, Any]:
         data = palate.Interactions.from_table(train)
         choices = Choices.of_pairs(*data.pairs(), data.n_items)
         drawn = np.empty((len(choices), 4), np.int32)
-        negatives(choices.indptr, choices.items, choices.n_items, choices.user, 1, drawn)
+        places = np.arange(len(choices))
+        negatives(
+            choices.indptr, choices.items, choices.n_items, choices.user, choices.item, places, 1, drawn
+        )
     model = palate.models.create("ncf", **params)
     with common.Clock() as fit:
         model.fit(data)

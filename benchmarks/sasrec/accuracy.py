@@ -44,7 +44,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     # For 100 drawn candidates: all other items together weigh as ten beside the one that came.
     "movielens-1m-sasrec:few": {
-        "negatives": 10,
+        "others_as": 10,
         "heads": 2,
         "learning_rate": 0.003,
         "schedule": "cosine",

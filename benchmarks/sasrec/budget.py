@@ -9,7 +9,8 @@ items of train without those seen, and every user counts. The peers' states are 
 moments between two, and judged after training, off the clock, through their own `recommend` or `predict`;
 Palate judges after every epoch, on the clock. Of each library the best until then counts. Size, blocks, window and
 dropout are the same for all three. Each peer has two losses to choose from, over the whole catalogue and over drawn
-items; Palate has one, and stops when its plateaus are over.
+items, at its own default learning rate (0.001) and a batch of 128 histories; Palate has one loss, a learning rate that
+was chosen on validation, and stops when its plateaus are over.
 Writes sasrec-budget-SET.json and the chart sasrec-budget-SET.svg after each training; a training that stands there (of
 the same settings and minutes) is not done again, so what was stopped goes on.
 """
@@ -112,7 +113,7 @@ def main() -> None:
             counts = sequences.write(options.data, name, file, options.users)
             for library, told in trainings(name, options.only.split(",")):
                 asked = {"name": library, "settings": told, "minutes": minutes, "counts": counts}
-                runs = kept(name, options.out)
+                runs = kept(name, minutes, counts, options.out)
                 if any(asked.items() <= run.items() for run in runs):
                     continue
                 common.say(
@@ -129,10 +130,15 @@ def trainings(name: str, libraries: list[str]) -> list[tuple[str, dict[str, Any]
     return [(library, each[turn]) for turn in range(most) for library, each in told if turn < len(each)]
 
 
-def kept(name: str, folder: Path) -> list[dict[str, Any]]:
-    """Trainings of the result file."""
+def kept(name: str, minutes: list[float], counts: dict[str, int], folder: Path) -> list[dict[str, Any]]:
+    """Trainings of the result file that are of today's settings, minutes and data; no others come into the chart."""
     file = folder / f"sasrec-budget-{name}.json"
-    return json.loads(file.read_text())["runs"] if file.exists() else []
+    wanted = [
+        {"name": library, "settings": told, "minutes": minutes, "counts": counts}
+        for library, told in trainings(name, list(NAMES))
+    ]
+    runs = json.loads(file.read_text())["runs"] if file.exists() else []
+    return [run for run in runs if any(one.items() <= run.items() for one in wanted)]
 
 
 def train(

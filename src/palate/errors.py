@@ -9,6 +9,7 @@ PalateError
 ├── UnknownId            a user or an item that the model has never seen
 ├── NotFitted            a verb that needs `fit` first
 ├── NotSupported         a verb that this model cannot do; the message names one that can
+├── OutOfMemory          the memory did not suffice; the message says which setting to lower (a MemoryError too)
 ├── SavedModelError      a model folder that is torn, altered or of another version
 └── MissingExtra         an optional package is not installed; the message has the install line
 ```
@@ -72,6 +73,10 @@ class NotSupported(PalateError):
     """A verb that this model cannot do; the message names a model that can."""
 
     exit_code = 4
+
+
+class OutOfMemory(PalateError, MemoryError):
+    """The memory did not suffice; the message says which setting to lower."""
 
 
 class SavedModelError(PalateError):

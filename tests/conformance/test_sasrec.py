@@ -25,14 +25,13 @@ class TestSASRec(Conformance):
     params: ClassVar = SMALL
 
 
-class TestSampledGatedSASRec(Conformance):
+class TestSampledSASRec(Conformance):
     model = SASRec
     any_order = False
     stops_early = True
     needs_sequences = True
     single_precision = True
     params: ClassVar = SMALL | {
-        "gated": True,
         "loss": "sampled_ce",
         "negatives": 5,
         "heads": 2,

@@ -17,10 +17,13 @@ def csr(chosen: list[set[int]]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def drawn(
-    chosen: list[set[int]], n_items: int, users: np.ndarray, *, per: int = 4, seed: int = 0
-) -> np.ndarray:
+    chosen: list[set[int]], n_items: int, users: np.ndarray, *, per: int = 4, seed: int = 0,
+    target: np.ndarray | None = None, places: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
     out = np.full((len(users), per), -7, np.int32)
-    negatives(*csr(chosen), n_items, users.astype(np.int32), seed, out)
+    came = np.zeros(len(users), np.int32) if target is None else target.astype(np.int32)
+    where = np.arange(len(users)) if places is None else places
+    negatives(*csr(chosen), n_items, users.astype(np.int32), came, where, seed, out)
     return out
 
 
@@ -40,8 +43,21 @@ def test_no_chosen_item_is_drawn_and_every_other_one_is() -> None:
         assert set(found[users == user].ravel().tolist()) == set(range(20)) - some
 
 
-def test_a_user_who_chose_everything_gets_none() -> None:
-    assert (drawn([{0, 1, 2}, {1}], 3, np.array([0, 1]))[0] == -1).all()
+def test_of_a_user_who_chose_everything_any_but_the_target_is_drawn() -> None:
+    found = drawn([{0, 1, 2}], 3, np.zeros(90), target=np.arange(90) % 3)
+    for target in range(3):
+        assert set(found[target::3].ravel().tolist()) == {0, 1, 2} - {target}
+    assert (drawn([{0}], 1, np.array([0])) == 0).all()  # there is no other
+
+
+def test_a_row_has_its_own_draws_whatever_stands_beside_it() -> None:
+    chosen, users = [{1}, set(), {0, 1, 2, 3}], np.arange(300) % 3
+    target, places = np.arange(300) % 4, np.arange(300)
+    whole = drawn(chosen, 4, users, target=target, places=places)
+    some = np.random.default_rng(0).permutation(300)[:80]
+    assert np.array_equal(
+        drawn(chosen, 4, users[some], target=target[some], places=places[some]), whole[some]
+    )
 
 
 def test_all_unchosen_items_are_drawn_equally_often() -> None:

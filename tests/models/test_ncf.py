@@ -232,6 +232,35 @@ def test_a_loss_that_is_no_number_says_what_to_lower() -> None:
         NCF(**SMALL | {"learning_rate": 1e30, "weight_decay": 0.0}).fit(world())
 
 
+@pytest.mark.parametrize("pretrain", [False, True])
+def test_what_goes_on_from_a_checkpoint_ends_in_the_same_bits(pretrain: bool, tmp_path: Path) -> None:
+    """Stopped in its last stage: what was trained before is taken from the disk."""
+    params = SMALL | {"epochs": 6, "pretrain": pretrain}
+    whole = NCF(**params).fit(world())
+    calls, kept = [], Learning.loss
+
+    def killed(self: Learning, *args: Any) -> Any:
+        calls.append(1)
+        if len(calls) == stop:
+            raise KeyboardInterrupt
+        return kept(self, *args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        stop = 0
+        patch.setattr(Learning, "loss", killed)
+        NCF(**params).fit(world())
+        stop, calls[:] = len(calls), []
+        with pytest.raises(KeyboardInterrupt):
+            NCF(**params, checkpoint=tmp_path).fit(world())
+        stop, calls[:] = 0, []
+        again = NCF(**params, checkpoint=tmp_path).fit(world())
+        assert len(calls) < 0.2 * len(whole.fitted.trace) * -(-len(world()) // SMALL["batch"])
+    for name, array in whole.fitted.state.weights.items():
+        assert np.array_equal(array, again.fitted.state.weights[name])
+    with pytest.raises(SavedModelError, match="belongs to another training"):
+        NCF(**params | {"negatives": 3}, checkpoint=tmp_path).fit(world())
+
+
 def test_a_batch_larger_than_the_data_is_one_step() -> None:
     model = NCF(**SMALL | {"batch": 10**6}).fit(world())
     assert len(model.fitted.trace) == SMALL["epochs"]

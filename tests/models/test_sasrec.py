@@ -91,11 +91,10 @@ def test_an_effect_is_what_the_score_loses_without_the_item(fitted: SASRec) -> N
 
 
 @pytest.mark.parametrize("loss", ["ce", "sampled_ce", "gbce", "bce"])
-@pytest.mark.parametrize("gated", [False, True])
-def test_every_loss_and_block_learns_the_ring(loss: str, gated: bool) -> None:
-    model = SASRec(
-        **SMALL, epochs=60 if "ce" in loss.split("_") else 150, loss=loss, negatives=6, gated=gated, heads=2
-    ).fit(ring())
+def test_every_loss_learns_the_ring(loss: str) -> None:
+    how = {"others_as": 6} if loss == "ce" else {"negatives": 6}
+    epochs = 60 if "ce" in loss.split("_") else 150
+    model = SASRec(**SMALL, epochs=epochs, loss=loss, heads=2, **how).fit(ring())
     told = [[(start + n) % 12 for n in range(5)] for start in range(12)]
     found = model.recommend(histories=told, k=1)["item"].to_list()
     assert sum(one == (start + 5) % 12 for start, one in enumerate(found)) >= 10
@@ -119,7 +118,7 @@ def test_bce_draws_what_the_user_did_not_choose_and_of_one_who_chose_everything_
 
     monkeypatch.setattr(losses, "binary_cross_entropy", watched)
     # A window of one item, so that each learns its last alone: what stands before it was chosen all the same.
-    few = SMALL | {"window": 1, "loss": "bce", "negatives": 40, "epochs": 3}
+    few = SMALL | {"window": 1, "loss": "bce", "negatives": 40, "epochs": 20}
     SASRec(**few).fit(Interactions.from_table({"user": user, "item": item, "time": time}))
     assert drawn == {2: {0, 4, 5}, 1: {0, 2, 3, 4, 5}, 0: {1, 2, 3, 4}}
 
@@ -210,6 +209,99 @@ def test_a_later_loss_that_is_no_number_keeps_the_last_good_state(monkeypatch: p
     assert np.array_equal(model.score(), good.score())
 
 
+def exploding(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the weights grow beyond use, finite still, in the step that ends epoch `after` (of one step each)."""
+    from palate.models.sasrec.task import NextItem
+
+    whole, calls = NextItem.validate, []
+
+    def broken(self: NextItem) -> dict[str, float]:
+        told = whole(self)
+        calls.append(1)
+        if len(calls) == after:
+            import torch
+
+            with torch.no_grad():
+                self.module.items.weight.mul_(1e30)
+        return told | {"valid_ndcg@10": float(len(calls))} if told else told
+
+    monkeypatch.setattr(NextItem, "validate", broken)
+
+
+@pytest.mark.parametrize("holdout", [0.0, 0.2])
+def test_a_state_that_the_next_loss_shows_to_be_broken_is_not_kept(
+    holdout: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = SMALL | {"holdout": holdout, "batch": 100_000}
+    with monkeypatch.context() as calm:
+        exploding(99, calm)
+        good = SASRec(**how, epochs=2).fit(ring())
+    exploding(3, monkeypatch)
+    with pytest.warns(PalateWarning, match="in epoch 4, step 1 of 1"):
+        model = SASRec(**how, epochs=6).fit(ring())
+    assert np.array_equal(model.score(), good.score())
+
+
+@pytest.mark.parametrize("holdout", [0.0, 0.2])
+def test_weights_that_are_no_numbers_after_the_last_step_are_not_kept(
+    holdout: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from palate.models.sasrec.task import NextItem
+
+    how = SMALL | {"holdout": holdout, "batch": 100_000}
+    good = SASRec(**how, epochs=2).fit(ring())
+    whole, calls = NextItem.loss, []
+
+    def broken(self: NextItem, *args: Any) -> Any:
+        loss, count = whole(self, *args)
+        calls.append(1)
+        if len(calls) == 3:
+            loss.register_hook(lambda gradient: gradient * float("nan"))
+        return loss, count
+
+    monkeypatch.setattr(NextItem, "loss", broken)
+    with pytest.warns(PalateWarning, match="in epoch 3, step 1 of 1; the best state until then is kept"):
+        model = SASRec(**how, epochs=3).fit(ring())
+    assert np.array_equal(model.score(), good.score())
+
+
+@pytest.mark.parametrize(
+    ("told", "what"),
+    [
+        ({"negatives": 5}, "loss = ce does not read negatives = 5; it is of sampled_ce and gbce and bce"),
+        ({"loss": "bce", "others_as": 5}, "loss = bce does not read others_as = 5"),
+        ({"calibration": 0.5}, "loss = ce does not read calibration = 0.5"),
+        ({"loss": "gbce", "smoothing": 0.1}, "loss = gbce does not read smoothing = 0.1"),
+    ],
+)
+def test_a_parameter_that_the_loss_does_not_read_is_refused(told: dict, what: str) -> None:
+    with pytest.raises(PlanError, match=what):
+        SASRec(**told)
+
+
+@pytest.mark.parametrize(
+    ("told", "lower"),
+    [
+        ({"embedding_size": 4_096, "batch": 16}, r"Lower embedding_size \(4096\) to 2048"),
+        ({"batch": 2**20}, r"Lower batch \(1,048,576 positions\) to 524,288"),
+        ({"batch": 1, "window": 300_000}, r"Lower window \(300,000\) to 150,000"),
+    ],
+)
+def test_memory_that_runs_out_is_told_with_what_most_of_it_is_for(
+    told: dict, lower: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from palate.models.sasrec.task import NextItem
+
+    def no_memory(self: NextItem, *args: Any) -> Any:
+        raise RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:117] data. DefaultCPUAllocator: can't allocate memory: …"
+        )
+
+    monkeypatch.setattr(NextItem, "loss", no_memory)
+    with pytest.raises(MemoryError, match=lower):
+        SASRec(epochs=1, **told).fit(ring())
+
+
 def test_heads_that_do_not_divide_are_refused() -> None:
     with pytest.raises(PlanError, match="heads = 3 does not divide embedding_size = 32"):
         SASRec(**SMALL, heads=3)
@@ -281,6 +373,19 @@ def test_validation_rows_that_repeat_the_past_are_not_judged(world: Any) -> None
     assert np.array_equal(judged.items, alone.items)
 
 
+def test_each_validation_item_that_train_lacks_is_a_miss_of_its_own() -> None:
+    train = Interactions.from_table({"user": [0, 0, 1, 1], "item": [1, 2, 2, 3], "time": [1, 2, 1, 2]})
+    valid = Interactions.from_table({"user": [0, 0, 0, 1], "item": [3, 70, 71, 1], "time": [5, 6, 7, 5]})
+    model = palate.models.create("popularity").fit(train)
+    judged = Validation.of(valid, model.fitted, limit=9, seed=0)
+    assert judged is not None
+    lists = model.recommend_codes(k=10)[0]
+    found = palate.evaluate(model, (train, valid), metrics=["ndcg"], bootstrap=0).estimate("ndcg@10").mean
+    assert judged.ndcg(lists) == pytest.approx(found)
+    alone = 1 / sum(1 / np.log2([2, 3, 4]))  # the one that is known, first of three
+    assert judged.ndcg(np.array([[2], [0]])) == pytest.approx((alone + 1) / 2)
+
+
 def test_explaining_a_history_longer_than_the_window_is_about_the_window(fitted: SASRec) -> None:
     history = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] * 3
     window = fitted.window
@@ -331,21 +436,13 @@ def test_what_goes_on_from_a_checkpoint_ends_in_the_same_bits(tmp_path: Path) ->
     assert len(loaded.continue_fit(ring(items=13)).items) == 13
 
 
-# --- windows --------------------------------------------------------------------------------------------------
-
-
-def test_all_windows_foretell_every_item_but_the_first_once() -> None:
-    from palate.models.sasrec.task import windows
+def test_what_is_learned_of_a_history_is_its_last_events() -> None:
+    from palate.models.sasrec.task import last_of_each
 
     histories = Histories(
         np.array([0, 1, 8, 10], np.int64), np.arange(10, dtype=np.int32), np.ones(10, np.float32), None
     )
-    indptr, items, user = windows(histories, 3, every=True)
-    assert user.tolist() == [1, 1, 2]
-    rows = [items[a:b].tolist() for a, b in pairwise(indptr)]
-    assert sorted(item for row in rows for item in row[1:]) == [2, 3, 4, 5, 6, 7, 9]
-    assert max(len(row) for row in rows) == 4
-    indptr, items, user = windows(histories, 3, every=False)
+    indptr, items, user = last_of_each(histories, 3)
     assert user.tolist() == [1, 2]
     assert [items[a:b].tolist() for a, b in pairwise(indptr)] == [
         [4, 5, 6, 7],

@@ -33,7 +33,12 @@ def by_hand(model: SessionKNN, sessions: list[list[int]], history: list[int], n_
         for session in sessions
     ]
     chosen = sorted(range(len(sessions)), key=lambda u: (-round(likeness[u], 12), u))[: model.neighbours]
-    scores = 1e-6 * np.array(having) / max(having)
+    long, many = max(map(len, sessions)), max(having)
+    least = (
+        long**-model.length * model.fade ** (model.last - 1) * np.log1p(len(sessions) / many) ** model.rarity
+    )
+    least *= (model.backward or 1.0) * model.decay ** (model.window - 1)
+    scores = min(1e-6, least / 2) * np.array(having) / many
     for u in chosen:
         if likeness[u] > 0:
             shared = min((item for item in sessions[u] if item in latest), key=lambda item: latest[item])
@@ -73,6 +78,20 @@ def test_a_history_in_train_adds_to_its_own_items_alone() -> None:
     model = SessionKNN().fit(data)
     assert model.score(users=[1])[0, 3:].tolist() == [1e-6, 1e-6]  # as popular as any: nobody votes
     assert model.recommend(users=[2], k=5)["score"].to_list() == [1e-6] * 3
+
+
+def test_the_faintest_vote_counts_more_than_popularity() -> None:
+    """Twenty places from the shared item, with votes that fade to a billionth: still before what is popular."""
+    far = [*range(1, 21), 50]
+    rows = [(0, item, place) for place, item in enumerate(far)]
+    rows += [(user, 99, 0) for user in range(1, 40)]
+    user, item, time = (list(column) for column in zip(*rows, strict=True))
+    model = SessionKNN(decay=0.4, window=20, backward=0.01, fade=0.3).fit(
+        Interactions.from_table({"user": user, "item": item, "time": time})
+    )
+    scores = model.score(histories=[[1]], items=[50, 99])[0]
+    assert scores[0] > scores[1] > 0
+    assert model.score(histories=[[50]], items=[1, 99])[0].argmax() == 0
 
 
 def test_what_came_after_the_shared_item_goes_before_what_came_before_it() -> None:

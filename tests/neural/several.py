@@ -30,7 +30,7 @@ def chains() -> Interactions:
 
 def small(**given: Any) -> Recommender:
     """A SASRec in which nothing is left out by chance."""
-    settings = {"embedding_size": 8, "window": 6, "dropout": 0.0, "negatives": 5, "batch": 60, "seed": 4}
+    settings = {"embedding_size": 8, "window": 6, "dropout": 0.0, "batch": 60, "seed": 4}
     return create("sasrec", **settings | {"device": "cpu", "epochs": 3} | given)
 
 
@@ -39,10 +39,16 @@ def learned() -> dict[str, np.ndarray]:
     task = Toy(dropout=0.0)
     train(task, course(), lambda **_: None)
     found = {f"toy.{name}": array for name, array in weights(task).items()}
-    for loss, batch in (("sampled_ce", 60), ("ce", 6)):
-        model = small(loss=loss, batch=batch).fit(chains())
+    for loss, batch, told in (
+        ("sampled_ce", 60, {"negatives": 5}),
+        ("ce", 6, {}),
+        ("bce", 60, {"negatives": 3}),
+        ("gbce", 6, {"negatives": 5}),
+    ):
+        model = small(loss=loss, batch=batch, **told).fit(chains())
         found |= {f"{loss}.{name}": array for name, array in model.fitted.state.weights.items()}
-    return found
+    ncf = create("ncf", factors=4, layers=(4, 2), epochs=2, batch=32, device="cpu").fit(chains())
+    return found | {f"ncf.{name}": array for name, array in ncf.fitted.state.weights.items()}
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from palate.errors import PlanError  # noqa: E402
+from palate.errors import OutOfMemory, PlanError  # noqa: E402
+from palate.neural import devices  # noqa: E402
 from tests.neural.several import chains, small  # noqa: E402
 
 HERE = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -62,3 +63,36 @@ def test_a_card_learns_in_bfloat16(loss: str) -> None:
     np.testing.assert_allclose(
         losses(loss=loss, device="cuda", precision="bfloat16"), losses(loss=loss), rtol=2e-2
     )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: 8 bytes"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+)
+def test_memory_that_ran_out_is_one_error_whoever_says_so(error: Exception) -> None:
+    with (
+        pytest.raises(OutOfMemory, match=r"the memory did not suffice.*Lower it") as told,
+        devices.enough_memory("Lower it."),
+    ):
+        raise error
+    assert isinstance(told.value, MemoryError)  # so that a search tries that setting again another time
+
+
+def test_another_error_stays_what_it_is() -> None:
+    with pytest.raises(RuntimeError, match="shapes"), devices.enough_memory("Lower it."):
+        raise RuntimeError("shapes cannot be multiplied")
+
+
+@on("cuda")
+def test_the_generators_of_all_cards_stand_where_they_stood() -> None:
+    torch.cuda.manual_seed_all(3)
+    before = torch.cuda.get_rng_state_all()
+    with devices.own_random(7, torch.device("cuda", 0)):
+        torch.rand(3, device="cuda")
+    assert all(torch.equal(a, b) for a, b in zip(before, torch.cuda.get_rng_state_all(), strict=True))

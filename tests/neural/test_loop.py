@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from palate.neural.loop import train  # noqa: E402
-from tests.neural.toy import Toy, course, weights  # noqa: E402
+from palate.errors import PlanError, SavedModelError  # noqa: E402
+from palate.neural.loop import Course, train  # noqa: E402
+from tests.neural.toy import ITEMS, Toy, course, weights  # noqa: E402
 
 
 class Judged(Toy):
@@ -59,6 +61,86 @@ def test_a_run_that_goes_on_after_a_drop_ends_in_the_same_bits(tmp_path) -> None
     train(again, replace(how, checkpoint=tmp_path), lambda **_: None)
     for name, kept in weights(whole).items():
         assert np.array_equal(kept, weights(again)[name])
+
+
+class Noting(Toy):
+    """A toy that notes its weights before each step, and may make its gradient so many times as long."""
+
+    def __init__(self, times: float = 1.0) -> None:
+        super().__init__(dropout=0.0)
+        self.times, self.stood = times, []
+
+    def loss(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[torch.Tensor, int]:
+        self.stood.append(weights(self))
+        loss, count = super().loss(rows, rng)
+        return loss * self.times, count
+
+
+def steps(task: Noting) -> np.ndarray:
+    """How far the weights went in each step, at most: Adam's step of an even gradient is the learning rate."""
+    whole = [*task.stood, weights(task)]
+    return np.array([max(np.abs(b[name] - a[name]).max() for name in a) for a, b in pairwise(whole)])
+
+
+def test_the_learning_rate_rises_in_the_warm_up_and_falls_along_a_cosine() -> None:
+    how = Course(
+        epochs=4, learning_rate=1.0, seed=3, betas=(0.0, 0.0), warmup=3, schedule="cosine", device="cpu"
+    )  # without a memory, a step is the sign of the gradient times the rate
+    task = Noting()
+    train(task, replace(how, patience=100), lambda **_: None)
+    done = np.clip((np.arange(12) - 3) / 9, 0, 1)
+    wanted = np.where(
+        np.arange(12) < 3, (np.arange(12) + 1) / 3, 0.01 + 0.99 * (1 + np.cos(np.pi * done)) / 2
+    )
+    # Adam's eps makes steps of tiny gradients smaller; the largest is the rate. The best state is kept, so that the
+    # last step is not seen.
+    np.testing.assert_allclose(steps(task)[:11], wanted[:11], rtol=1e-3)
+
+
+def test_a_clipped_gradient_is_as_long_as_was_asked_and_points_where_it_did(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lengths: list[float] = []
+    step = torch.optim.AdamW.step
+
+    def noted(self: torch.optim.AdamW, *args: object) -> object:
+        found = [one.grad.flatten() for group in self.param_groups for one in group["params"]]
+        lengths.append(float(torch.linalg.vector_norm(torch.cat(found))))
+        return step(self, *args)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", noted)
+    for times, clip, wanted in ((1e6, 0.5, 0.5), (1e-6, 0.5, None), (1e6, 0.0, None)):
+        lengths.clear()
+        train(Noting(times), replace(course(epochs=1), clip=clip), lambda **_: None)
+        if wanted is None:
+            assert max(lengths) < 1e-4 if times < 1 else min(lengths) > 1e3
+        else:
+            assert lengths == pytest.approx([wanted] * len(lengths), rel=1e-4)
+
+
+def test_weight_decay_takes_its_share_of_every_weight() -> None:
+    """A rate of 0.1 and a decay of 0.5: a weight without a gradient is 0.95 times itself after a step."""
+    task = Noting()
+    unseen = np.setdiff1d(np.arange(ITEMS), task.item.numpy())
+    assert len(unseen)
+    how = Course(epochs=1, learning_rate=0.1, seed=3, weight_decay=0.5, device="cpu", patience=9)
+    train(task, how, lambda **_: None)
+    before, after = (some["0.weight"][unseen] for some in (task.stood[0], weights(task)))
+    np.testing.assert_allclose(after, before * 0.95**3, rtol=1e-5)
+
+
+def test_more_rounds_than_steps_are_refused() -> None:
+    with pytest.raises(PlanError, match="rounds = 4, and an epoch has 3 steps"):
+        train(Toy(), replace(course(), rounds=4), lambda **_: None)
+
+
+def test_a_checkpoint_of_older_numerics_is_not_gone_on_with(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(Toy(), course(tmp_path, epochs=2), lambda **_: None)
+    monkeypatch.setattr("palate.neural.loop._NUMERICS", 99)
+    with pytest.raises(SavedModelError, match="belongs to another training"):
+        train(Toy(), course(tmp_path), lambda **_: None)
 
 
 def test_parallel_loops_of_numba_do_not_change_the_threads_of_torch() -> None:

@@ -103,6 +103,7 @@ def test_a_sasrec_goes_on_from_its_checkpoint_to_the_same_bits(tmp_path: Path) -
             "loss": "bce",
             "negatives": 5,
             "batch": 40,
+            "holdout": 0.0,
             "device": "cpu",
         }
         return create("sasrec", **settings, **given).fit(rows).fitted.state.weights

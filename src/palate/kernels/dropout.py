@@ -6,20 +6,18 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from palate.kernels.sampling import mixed
+
 
 @njit(cache=True, nogil=True)
 def keep(seed: np.uint64, threshold: np.uint64, value: np.float32, out: NDArray[np.float32]) -> None:
     """Fill `out` with `value` where 16 random bits are at least `threshold`, else with 0.
 
-    The bits are SplitMix64 of a counter (Steele, Lea and Flood 2014), which passes BigCrush; each draw serves four
-    numbers. The length of `out` must be a multiple of four.
+    The bits are SplitMix64 of a counter, which passes BigCrush; each draw serves four numbers. The length of `out`
+    must be a multiple of four.
     """
-    state = seed
     for place in range(np.uint64(len(out) // 4)):
-        state += np.uint64(0x9E3779B97F4A7C15)
-        bits = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        bits ^= bits >> np.uint64(31)
+        bits = mixed(seed, place)
         for part in range(np.uint64(4)):
             drawn = (bits >> (np.uint64(16) * part)) & np.uint64(0xFFFF)
             out[np.uint64(4) * place + part] = value if drawn >= threshold else np.float32(0)

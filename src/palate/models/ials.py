@@ -121,21 +121,27 @@ class IALS(Recommender):
 
     def _users(self, events: Histories) -> NDArray[np.float64]:
         """(contexts, factors) the best vector for each history: the step of the fit that needs the items only."""
-        from palate.kernels.implicit import exact_rows, padded
+        from palate.kernels.implicit import exact_rows
 
         indptr, chosen = _likes(events, len(self.items))
         factors = self.fitted.state.items.shape[1]
-
-        def prepared(state: IALSState) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-            wide = np.pad(state.items, ((0, 0), (0, padded(factors) - factors)))
-            return wide, self._everywhere(wide)
-
-        items, everywhere = self._once(prepared)
+        items, everywhere = self._items_and_gram()
         users = np.empty((len(events), items.shape[1]))
         strength = self._strength(np.diff(indptr), len(items))
         narrow, loss = np.empty(users.shape, np.float32), np.empty(len(users))
         exact_rows(indptr, chosen, items, everywhere, strength, narrow, loss, users)
         return users[:, :factors]
+
+    def _items_and_gram(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Return the items' vectors as wide as the kernel wants them, and what the unchosen add to every matrix."""
+        from palate.kernels.implicit import padded
+
+        def made(state: IALSState) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+            factors = state.items.shape[1]
+            wide = np.pad(state.items, ((0, 0), (0, padded(factors) - factors)))
+            return wide, self._everywhere(wide)
+
+        return self._once(made)
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
         # In the precision of the items: the product is half of what lists cost.
@@ -150,7 +156,8 @@ class IALS(Recommender):
         """Return h_item . A^-1 h_i for each chosen i: their sum is the score, since A x = sum h_i."""
         items = self.fitted.state.items.astype(np.float64)
         _, chosen = _likes(contexts.events, len(items))
-        matrix = self._everywhere(items) + items[chosen].T @ items[chosen]
+        everywhere = self._items_and_gram()[1][: items.shape[1], : items.shape[1]]
+        matrix = everywhere + items[chosen].T @ items[chosen]
         matrix[np.diag_indices_from(matrix)] += self._strength(np.array([len(chosen)]), len(items))
         return chosen, items[chosen] @ np.linalg.solve(matrix, items[item]), 0.0
 

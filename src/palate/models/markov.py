@@ -43,7 +43,7 @@ class MarkovState:
     indptr: NDArray[np.int64]
     """(items + 1)"""
     item: NDArray[np.int32]
-    """(pairs) successors of each item, ascending"""
+    """(pairs) successors of each item, in no order"""
     chance: NDArray[np.float32]
     """(pairs) c_ab / (c_a + smoothing)"""
     prior: NDArray[np.float64]

@@ -10,8 +10,8 @@ likeness, by how near they stand to the latest item that both have (as in STAN; 
     score(j)    = sum over neighbours s  likeness(s) x sum over the places of j in s  decay^(distance - 1)
 
 and `backward` times as much where j stands before that item. What nobody near has follows by popularity, which adds a
-millionth. No training; strangers are scored by their history alone; an update is exact. A history that is in train
-votes too, for its own items only.
+millionth, or half of the least vote that there can be where that is less. No training; strangers are scored by their
+history alone; an update is exact. A history that is in train votes too, for its own items only.
 
 Cost of a list: who has the last items (items' popularity), and 2 x `window` steps for each neighbour.
 """
@@ -36,7 +36,7 @@ from palate.vocabulary import Codes
 
 Reals = NDArray[np.float64]
 
-_POPULAR = 1e-6  # score of the most popular item where nobody votes; a vote is far more
+_POPULAR = 1e-6  # score of the most popular item where nobody votes, or half of the least vote
 
 
 @dataclass
@@ -131,8 +131,16 @@ class SessionKNN(Counted):
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
         scores = self._votes(*self._asked(contexts))
-        scores += _POPULAR / self.popularity.max() * self.popularity
+        scores += self._popular() * self.popularity
         return of_columns(scores.T, columns).T
+
+    def _popular(self) -> float:
+        """Return what an item gains for each who chose it: for the most popular, less than any vote."""
+        rows, *_, strength = self._sessions()
+        rarest = np.log1p(len(self.users) / max(np.diff(rows).max(initial=1), 1)) ** self.rarity
+        nearness = min(self.backward or 1.0, 1.0) * self.decay ** (self.window - 1)
+        least = strength.min(initial=1.0) * self.fade ** (self.last - 1) * rarest * nearness
+        return float(max(min(_POPULAR, least / 2), np.finfo(np.float64).tiny) / self.popularity.max())
 
     def _similar(self, items: Codes, k: int) -> tuple[Codes, Floats]:
         """Return what a history of that item alone would be recommended."""
@@ -166,5 +174,5 @@ class SessionKNN(Counted):
         effects = [
             share * vote[user[rows[a] : rows[a + 1]]].sum() for a, share in zip(past, weight, strict=True)
         ]
-        baseline = _POPULAR / self.popularity.max() * self.popularity[item]
+        baseline = self._popular() * self.popularity[item]
         return past, np.array(effects, np.float64), float(baseline)

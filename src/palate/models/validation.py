@@ -29,7 +29,8 @@ class Validation:
     indptr: NDArray[np.int64]
     """(users + 1)"""
     items: Codes
-    """the items of each user's rows in train codes, distinct; -1: one that train lacks, a miss"""
+    """the items of each user's rows in train codes, distinct; one that train lacks has a number of its own below 0: a
+    miss"""
     seen: Histories
     """(users) their events in train"""
     n_items: int
@@ -52,7 +53,8 @@ class Validation:
             return None
         user = fitted.users.encode(valid.users.ids)[valid.user]
         known = user >= 0
-        user, item = user[known], fitted.items.encode(valid.items.ids)[valid.item[known]]
+        item = fitted.items.encode(valid.items.ids)[valid.item]
+        user, item = user[known], np.where(item >= 0, item, -1 - valid.item)[known]
         pairs = np.unique(np.stack([user, item]), axis=1)
         pairs = pairs[:, ~_stand_in(fitted.histories, pairs[0], pairs[1], len(fitted.items))]
         chosen = np.unique(pairs[0])
@@ -112,5 +114,6 @@ class Validation:
 def _stand_in(events: Histories, user: Codes, item: Codes, n_items: int) -> NDArray[np.bool_]:
     """Return which pairs stand in the histories."""
     of = np.repeat(np.arange(len(events)), events.lengths)
-    found: NDArray[np.bool_] = np.isin(user * np.int64(n_items) + item, of * np.int64(n_items) + events.item)
+    there = np.isin(user * np.int64(n_items) + item, of * np.int64(n_items) + events.item)
+    found: NDArray[np.bool_] = there & (item >= 0)
     return found

@@ -10,19 +10,29 @@ import torch
 from torch import Tensor
 
 from palate.atomic import whole
-from palate.errors import SavedModelError
+from palate.errors import DataError, SavedModelError
 
 _NAME = "training.safetensors"
 
 
 def write(folder: Path, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
-    """Write `folder`/training.safetensors; what stood there is replaced when the new file is whole."""
+    """Write `folder`/training.safetensors; what stood there is replaced when the new file is whole.
+
+    Raises DataError where it cannot be written: a full disk, say.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
     own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with whole(folder / _NAME) as path:
-        save_file(own, path, {"palate": json.dumps(numbers)})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole(folder / _NAME) as path:
+            save_file(own, path, {"palate": json.dumps(numbers)})
+    except (SafetensorError, OSError) as error:  # safetensors tells of a full disk by an error of its own
+        raise DataError(
+            f"Cannot write {folder / _NAME} ({error}). Make room, or give another folder: the same call then goes on "
+            "from the state that was last kept."
+        ) from error
 
 
 def read(folder: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

@@ -7,14 +7,16 @@ import ctypes
 import os
 import sys
 from collections.abc import Iterator
-from typing import Literal
 
 import torch
 
-from palate.errors import PalateError, PlanError
+from palate.errors import OutOfMemory, PlanError
+from palate.neural.choices import Device, Precision
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["float32", "bfloat16"]
+__all__ = ["Device", "Precision"]
+
+_SIGNS = ("out of memory", "can't allocate memory", "cannot allocate memory", "alloc_failed")
+"""of memory that ran out, in the words of torch, Apple's cards and cuBLAS"""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _BLOCK = 2**22
 """Bytes from which a tensor has pages of its own, that are given back with it."""
@@ -67,13 +69,40 @@ def return_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, _BLOCK)
 
 
+def seed(number: int, device: torch.device) -> None:
+    """Seed what a training draws from: the processor's generator, and that of its device alone."""
+    torch.default_generator.manual_seed(number)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(number)
+    elif device.type == "mps":
+        torch.mps.manual_seed(number)
+
+
 @contextlib.contextmanager
-def own_random(seed: int, device: torch.device | None = None) -> Iterator[None]:
-    """Draw by `seed` while it lasts; torch's generators, which are the user's, then stand where they stood."""
-    cards = [device] if device is not None and device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cards):
-        torch.manual_seed(seed)
+def own_random(number: int, device: torch.device | None = None) -> Iterator[None]:
+    """Draw by a seed while it lasts; torch's generators, which are the user's, then stand where they stood."""
+    device = device or torch.device("cpu")
+    held = torch.get_rng_state(), _state(device)
+    try:
+        seed(number, device)
         yield
+    finally:
+        torch.set_rng_state(held[0])
+        _set_state(device, held[1])
+
+
+def _state(device: torch.device) -> torch.Tensor | None:
+    if device.type == "cuda":
+        return torch.cuda.get_rng_state(device)
+    return torch.mps.get_rng_state() if device.type == "mps" else None
+
+
+def _set_state(device: torch.device, state: torch.Tensor | None) -> None:
+    if state is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    elif state is not None:
+        torch.mps.set_rng_state(state)
 
 
 @contextlib.contextmanager
@@ -81,10 +110,10 @@ def enough_memory(advice: str) -> Iterator[None]:
     """Turn torch's ways of saying that memory ran out into one error with `advice`."""
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
-        words = str(error)
-        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in words:
-            raise PalateError(
-                f"the memory did not suffice ({words.splitlines()[0][:120]}). {advice}"
-            ) from None
+    except OutOfMemory:
         raise
+    except (RuntimeError, MemoryError) as error:
+        words = " ".join(str(error).split())[:120]
+        if not isinstance(error, MemoryError) and not any(sign in str(error).lower() for sign in _SIGNS):
+            raise
+        raise OutOfMemory(f"the memory did not suffice{f' ({words})' if words else ''}. {advice}") from None

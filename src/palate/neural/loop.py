@@ -16,21 +16,21 @@ clipping, early stopping, the best state, checkpoints, progress.
 from __future__ import annotations
 
 import math
-import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from palate.errors import PalateError, PalateWarning, SavedModelError
-from palate.neural import checkpoint, devices
+from palate.errors import PalateError, PalateWarning, PlanError, SavedModelError
+from palate.neural import checkpoint, devices, processes
+from palate.neural.choices import Device, Precision, Schedule
 from palate.progress import progress
 
 
@@ -44,16 +44,20 @@ class Task(Protocol):
     def batches(self, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
         """Return the batches of an epoch: places of rows."""
 
-    def loss(self, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, int]:
-        """Return the sum of the losses of rows, and of how many. `rng` is the same in all processes."""
-
     def validate(self) -> dict[str, float]:
         """Return measures of validation rows, first the one that stops, higher is better; empty without such rows."""
 
 
+class Whole(Task, Protocol):
+    """A task whose batch has one graph of gradients."""
+
+    def loss(self, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, int]:
+        """Return the sum of the losses of rows, and of how many. `rng` is the same in all processes."""
+
+
 @runtime_checkable
-class InParts(Protocol):
-    """A task whose batch is too large for one graph of gradients."""
+class InParts(Task, Protocol):
+    """A task whose batch is too large for that."""
 
     def parts(
         self, rows: NDArray[np.int64], mine: NDArray[np.int64], rng: np.random.Generator
@@ -67,7 +71,6 @@ class InParts(Protocol):
         """Return more figures of what was learned since `batches` was called, by name."""
 
 
-Schedule = Literal["constant", "cosine", "plateau"]
 _DROPS = 2  # times that the rate falls on a plateau
 
 
@@ -92,8 +95,8 @@ class Course:
     """measures and checkpoints an epoch"""
     patience: int = 10
     """rounds without a better validation before it stops"""
-    device: devices.Device = "auto"
-    precision: devices.Precision = "float32"
+    device: Device = "auto"
+    precision: Precision = "float32"
     unit: str = "events"
     checkpoint: Path | None = None
     """folder of the state after each round; what stands there is gone on with"""
@@ -101,19 +104,24 @@ class Course:
     """of the task: a checkpoint of another is refused"""
     advice: str = "Lower the batch."
     """what to do when memory runs out"""
+    remedy: str = "Lower learning_rate."
+    """what to do when the loss is no finite number"""
 
 
 Note = Callable[..., None]
 """Is told the figures of each epoch by name; of a training that goes on, also those of the epochs before."""
 
 
-def train(task: Task, course: Course, note: Note) -> None:
+def train(task: Whole | InParts, course: Course, note: Note) -> None:
     """Train `task.module` in place; it ends in the best state by validation, or the last where there is none.
 
-    A loss that is no finite number ends training with a warning, in the last good state.
+    A loss or a weight that is no finite number ends training with a warning, in the last good state: one after which a
+    loss was finite.
 
     Raises:
-        PalateError: the first epoch came to no finite loss, or memory ran out.
+        PalateError: there is no such state.
+        OutOfMemory: memory ran out.
+        PlanError: more rounds than an epoch has steps.
         SavedModelError: the checkpoint is torn, of another task, or further on than `epochs`.
 
     """
@@ -125,23 +133,26 @@ def train(task: Task, course: Course, note: Note) -> None:
 class _Run:
     """One training: what changes while it goes."""
 
-    def __init__(self, task: Task, course: Course, note: Note, device: torch.device) -> None:
+    def __init__(self, task: Whole | InParts, course: Course, note: Note, device: torch.device) -> None:
         self.task, self.course, self.note, self.device = task, course, note, device
         self.module = task.module.to(self.device)
         self.parameters = [one for one in self.module.parameters() if one.requires_grad]
+        self.rank, self.processes = processes.join(device)
+        shared = [one for one in self.parameters if processes.is_part(one)]
+        whole = [one for one in self.parameters if not processes.is_part(one)]
         self.optimiser = torch.optim.AdamW(
-            self.parameters,
+            [{"params": some} for some in (whole, shared) if some],
             lr=course.learning_rate,
             betas=course.betas,
             weight_decay=course.weight_decay,
-            fused=self.device.type in ("cpu", "cuda"),
+            fused=self.device.type in ("cpu", "cuda") and not shared,
         )
-        self.rank, self.processes = _processes(device)
         self.threads = devices.threads()
         self.round, self.step, self.since_best, self.drops = 0, 0, 0, 0
         self.best_value = -math.inf
         self.best: dict[str, Tensor] = {}
-        self.earlier: dict[str, Tensor] = {}
+        self.before: dict[str, Tensor] | None = None
+        """the best state before this one, while no finite loss has shown that this one is sound"""
         self.seconds, self.cpu_seconds = 0.0, 0.0
         self.told: list[dict[str, float]] = []
 
@@ -178,9 +189,14 @@ class _Run:
     def _one_round(self, advance: Callable[..., None]) -> dict[str, float]:
         epoch, part = divmod(self.round, self.course.rounds)
         seed = int(np.random.SeedSequence([self.course.seed, epoch]).generate_state(1)[0])
-        torch.manual_seed(seed + self.rank + 2**32 * part)
+        devices.seed(seed + self.rank + 2**32 * part, self.device)
         rng = np.random.default_rng(seed)
         whole = self.task.batches(rng)
+        if len(whole) < self.course.rounds:
+            raise PlanError(
+                f"rounds = {self.course.rounds:,}, and an epoch has {len(whole):,} steps: give at most as many, or a "
+                "smaller batch."
+            )
         if self.course.rounds > 1:
             rng = np.random.default_rng([seed, part])
         batches = whole[
@@ -195,6 +211,7 @@ class _Run:
             loss, count = self._one_step(rows, rng, len(whole))
             if not math.isfinite(loss):
                 return {"loss": loss, "step": place + 1, "steps": len(batches)}
+            self.before = None
             losses += loss
             events += count
             speed = events / max(time.perf_counter() - begun, 1e-9)
@@ -203,11 +220,20 @@ class _Run:
                 f"loss {losses / events:.4f}, {speed:,.0f} "
                 f"{self.course.unit}/s{self._told_words()}{self._best_words()}",
             )
+        if self._broken():
+            return {"loss": math.nan, "step": len(batches), "steps": len(batches)}
         return {
             "loss": losses / max(events, 1),
             f"{self.course.unit}_per_second": events / (time.perf_counter() - begun),
-            **self._more(),
+            **self._agreed(self._more()),
         }
+
+    def _broken(self) -> bool:
+        """Return whether a weight is no finite number, in any process."""
+        sound = [torch.isfinite(processes.own(one)).all() for one in self.parameters]
+        broken = (~torch.stack(sound)).any().float().reshape(1)
+        self._added(broken)
+        return bool(broken)
 
     def _one_step(self, rows: NDArray[np.int64], rng: np.random.Generator, steps: int) -> tuple[float, int]:
         """Move once; returns the batch's sum of losses and how many they are."""
@@ -228,7 +254,9 @@ class _Run:
             for one, gradient in zip(self.parameters, gradients, strict=True):
                 one.grad = gradient.div_(events)
             if self.course.clip:
-                nn.utils.clip_grad_norm_(self.parameters, self.course.clip)
+                shorter = (self.course.clip / (processes.length(gradients) + 1e-6)).clamp(max=1.0)
+                for gradient in gradients:
+                    processes.own(gradient).mul_(shorter)
             self.optimiser.step()
             self.step += 1
         return total, events
@@ -262,7 +290,7 @@ class _Run:
     def _judge(self, measured: dict[str, float]) -> None:
         value = next(iter(measured.values()), math.inf)
         if value > self.best_value or not measured:
-            self.best_value, self.since_best, self.earlier = value, 0, {} if measured else self.best
+            self.best_value, self.since_best, self.before = value, 0, self.best
             self.best = {name: tensor.detach().clone() for name, tensor in self.module.state_dict().items()}
         else:
             self.since_best += 1
@@ -291,14 +319,14 @@ class _Run:
 
     def _refuse(self, numbers: dict[str, float]) -> None:
         where = f"in epoch {self.round // self.course.rounds + 1}, step {numbers['step']:,} of {numbers['steps']:,}"
-        if numbers["step"] == 1 and self.best_value == math.inf:
-            # No measure has found the last state good, and its first loss is none.
-            self.best = self.earlier
-        do = f"Lower learning_rate ({self.course.learning_rate:g}), or set clip = 1."
+        if self.before is not None:
+            self.best = self.before
         if not self.best:
-            raise PalateError(f"the loss is {numbers['loss']} {where}: there is no good state to keep. {do}")
+            raise PalateError(
+                f"the loss is {numbers['loss']} {where}: there is no good state to keep. {self.course.remedy}"
+            )
         warnings.warn(
-            f"the loss is {numbers['loss']} {where}; the best state until then is kept. {do}",
+            f"the loss is {numbers['loss']} {where}; the best state until then is kept. {self.course.remedy}",
             PalateWarning,
             stacklevel=5,
         )
@@ -306,19 +334,28 @@ class _Run:
     # --- checkpoints ------------------------------------------------------------------------------------------
 
     def _keep(self) -> None:
-        if self.course.checkpoint is None or self.rank:
+        if self.course.checkpoint is None:
             return
         tensors = {f"module.{name}": tensor for name, tensor in self.module.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         for place, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{place}.{name}": torch.as_tensor(value) for name, value in state.items()}
+        tensors = {
+            name: processes.whole(tensor) for name, tensor in tensors.items()
+        }  # all processes together
+        if self.rank:
+            return
         numbers = {name: getattr(self, name) for name in _NUMBERS}
-        checkpoint.write(self.course.checkpoint, tensors, {"identity": self.course.identity, **numbers})
+        checkpoint.write(self.course.checkpoint, tensors, {"identity": self._identity, **numbers})
+
+    @property
+    def _identity(self) -> str:
+        return f"{_NUMERICS}/{self.course.identity}"
 
     def _resume(self) -> None:
         if self.course.checkpoint is None:
             return
-        kept = checkpoint.read(self.course.checkpoint, self.course.identity)
+        kept = checkpoint.read(self.course.checkpoint, self._identity)
         begun = torch.tensor([0.0 if kept is None else kept[1]["round"]], device=self.device)
         if float(self._mean(begun**2) - self._mean(begun) ** 2) > 1e-6:
             raise SavedModelError(
@@ -337,33 +374,42 @@ class _Run:
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
-        self._load(parts["module"])
-        self.best = {name: tensor.to(self.device) for name, tensor in parts["best"].items()}
+        try:
+            self._load(self._as_here(parts["module"]))
+        except RuntimeError as error:
+            raise SavedModelError(
+                f"the checkpoint in {self.course.checkpoint} has other weights than this network: give another folder, "
+                "or remove it to start anew."
+            ) from error
+        self.best = self._as_here(parts["best"])
+        ordered = [one for group in self.optimiser.param_groups for one in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in parts["optimiser"].items():
             place, _, what = name.partition(".")
-            state.setdefault(int(place), {})[what] = tensor
+            moment = processes.like(tensor, ordered[int(place)]) if tensor.ndim else tensor
+            state.setdefault(int(place), {})[what] = moment
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": state, "param_groups": groups})
         for name in _NUMBERS:
             setattr(self, name, numbers[name])
+        if self.since_best == 0:
+            self.before = {}  # what was best before it is not kept on the disk
         for row in self.told:
             self.note(**row)
+
+    def _as_here(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return whole weights as they are kept here: on this device, shared out where they are."""
+        there = self.module.state_dict()
+        return {
+            name: processes.like(one.to(self.device), there[name]) if name in there else one
+            for name, one in state.items()
+        }
 
     # --- several processes ------------------------------------------------------------------------------------
 
     def _added(self, *tensors: Tensor) -> None:
-        """Add up tensors over all processes, in place, in one message."""
-        if self.processes == 1:
-            return
-        from torch import distributed
-
-        flat = torch.cat([one.reshape(-1) for one in tensors])
-        distributed.all_reduce(flat)
-        start = 0
-        for one in tensors:
-            one.copy_(flat[start : start + one.numel()].view_as(one))
-            start += one.numel()
+        if self.processes > 1:
+            processes.add(tensors)
 
     def _mean(self, tensor: Tensor) -> Tensor:
         """Return the mean of what the processes hold."""
@@ -379,15 +425,6 @@ class _Run:
         return dict(zip(measured, values.tolist(), strict=True))
 
 
+_NUMERICS = 2
+"""Raised when a training comes to other bits than before: what an older one left is then not gone on with."""
 _NUMBERS = ("round", "step", "since_best", "drops", "best_value", "seconds", "cpu_seconds", "told")
-
-
-def _processes(device: torch.device) -> tuple[int, int]:
-    """Return this process's number and how many there are; joins them where `torchrun` says so."""
-    from torch import distributed
-
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return 0, 1
-    if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    return distributed.get_rank(), distributed.get_world_size()

@@ -76,8 +76,7 @@ def binary_cross_entropy(
 
     Args:
         hidden, table, target: as in `cross_entropy`.
-        negatives: (positions, drawn) int64, other items for each position; or (drawn), shared by all, in which a
-            position's own target does not count.
+        negatives: (positions, drawn) int64, other items for each position.
         calibration: t of gBCE, 0 to 1; beta = a (t (1 - 1/a) + 1/a) with a = drawn / (items - 1). 0 is plain BCE, 1
             gives scores that are calibrated over the catalogue.
 
@@ -88,12 +87,8 @@ def binary_cross_entropy(
     with _precise(hidden):
         hidden = hidden.to(table.dtype)
         positive = (hidden * functional.embedding(target, table)).sum(-1)  # (positions)
-        others = functional.embedding(negatives, table)
-        if negatives.ndim == 1:
-            logits = hidden @ others.T  # (positions, drawn)
-            logits = logits.masked_fill(negatives == target[:, None], -math.inf)
-        else:
-            logits = (hidden[:, None] * others).sum(-1)  # for so few, faster than a batched product
+        others = functional.embedding(negatives, table)  # (positions, drawn, size)
+        logits = (hidden[:, None] * others).sum(-1)  # for so few, faster than a batched product
         return -beta * functional.logsigmoid(positive).sum() + functional.softplus(logits).sum()
 
 

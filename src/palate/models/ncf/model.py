@@ -18,8 +18,11 @@ users x items x the same, once.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
@@ -27,12 +30,13 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from palate.interactions import Interactions
-from palate.models.algorithm import Pairs
+from palate.models.algorithm import Pairs, PathText
 from palate.models.base import Recommender
 from palate.models.contexts import Contexts
 from palate.models.ncf import scoring
 from palate.models.search import Options, Span
 from palate.models.validation import Validation
+from palate.neural.choices import Device, Precision, Schedule
 from palate.vocabulary import Codes
 
 if TYPE_CHECKING:
@@ -40,9 +44,7 @@ if TYPE_CHECKING:
     from palate.models.ncf.training import Choices
 
 Architecture = Literal["neumf", "gmf", "mlp"]
-Device = Literal["auto", "cpu", "cuda", "mps"]
 _RATE, _LENGTH = 0.1, 1 / 3  # of learning rate and epochs, once both parts of neumf are trained
-_JUDGED = 2_000  # users whose validation rows are looked at after each epoch
 
 
 @dataclass
@@ -76,7 +78,10 @@ class NCF(Recommender):
     batch: int = Field(1024, ge=1)
     """choices a step, each with its negatives"""
     learning_rate: Annotated[float, Span(0.002, 0.03, log=True)] = Field(0.01, gt=0, allow_inf_nan=False)
-    """of Adam; falls to a hundredth along a cosine"""
+    """of Adam"""
+    schedule: Schedule = "cosine"
+    """of the learning rate: cosine, to a hundredth over all `epochs`; plateau, to a third, twice, when `patience` is
+    over; constant"""
     weight_decay: Annotated[float, Span(0.03, 1.0, log=True)] = Field(0.3, ge=0, allow_inf_nan=False)
     """how fast every weight falls to zero by itself, in parts of the learning rate (AdamW); without it, more factors
     only learn train by heart. Every row shrinks in every step, so the more steps between two of a user's choices, the
@@ -88,8 +93,14 @@ class NCF(Recommender):
     """share of GMF where neumf begins with both; more than half where the MLP alone is the weaker, as it mostly is"""
     patience: int = Field(5, ge=1)
     """epochs without a better nDCG@10 of validation rows before training ends; the best epoch is kept"""
+    validation_users: int = Field(2_000, ge=1)
+    """judge so many users at most after each epoch"""
     device: Device = "auto"
     """where to learn; auto: a CUDA card where there is one"""
+    precision: Precision = "float32"
+    """of the network's products while learning"""
+    checkpoint: PathText = None
+    """folder of the training's state after each epoch: a fit that was stopped goes on from there"""
     seed: int = Field(42, ge=0)
     """of the start, the order of choices and the negatives"""
 
@@ -112,12 +123,13 @@ class NCF(Recommender):
         network = self._network(self.architecture, choices)
         if self.architecture == "neumf" and self.pretrain:
             gmf, mlp = self._network("gmf", choices), self._network("mlp", choices)
-            for part in (gmf, mlp):
-                self._learn(part, choices, pretraining=1.0)
+            for name, part in (("gmf", gmf), ("mlp", mlp)):
+                self._learn(part, choices, name, pretraining=1.0)
             fuse(network, gmf, mlp, self.alpha)
-            self._learn(network, choices, _RATE, math.ceil(_LENGTH * self.epochs), pretraining=0.0)
+            few = math.ceil(_LENGTH * self.epochs)
+            self._learn(network, choices, "both", rate=_RATE, epochs=few, pretraining=0.0)
         else:
-            self._learn(network, choices)
+            self._learn(network, choices, self.architecture)
         return NCFState(arrays(network))
 
     def _network(self, architecture: Architecture, choices: Choices) -> Network:
@@ -133,17 +145,19 @@ class NCF(Recommender):
         self,
         network: Network,
         choices: Choices,
+        stage: str,
+        *,
         rate: float = 1.0,
         epochs: int | None = None,
-        **stage: float,
+        **noted: float,
     ) -> None:
-        """Train a network in place, at a share `rate` of the learning rate; `stage` is noted beside each epoch."""
+        """Train a network in place, at a share `rate` of the learning rate; `noted` stands beside each epoch."""
         from palate.models.ncf.training import Learning
         from palate.neural.loop import Course, train
 
         if len(choices) == 0:  # every user chose everything: nothing can be told apart
             return
-        validation = Validation.of(self._valid, self.fitted, limit=_JUDGED, seed=self.seed)
+        validation = Validation.of(self._valid, self.fitted, limit=self.validation_users, seed=self.seed)
         task = Learning(
             network,
             choices,
@@ -157,13 +171,27 @@ class NCF(Recommender):
             seed=self.seed,
             weight_decay=self.weight_decay,
             betas=(0.9, 0.999),
-            schedule="cosine",
+            schedule=self.schedule,
             patience=self.patience,
             device=self.device,
+            precision=self.precision,
+            checkpoint=None if self.checkpoint is None else Path(self.checkpoint) / stage,
+            identity=self._identity(choices, validation, stage),
             unit="choices",
             advice=f"Lower batch ({self.batch:,} choices) to {max(self.batch // 2, 1):,}.",
+            remedy=f"Lower learning_rate ({self.learning_rate:g}).",
         )
-        train(task, course, lambda **numbers: self._trace(**stage, **numbers))
+        train(task, course, lambda **numbers: self._trace(**noted, **numbers))
+
+    def _identity(self, choices: Choices, validation: Validation | None, stage: str) -> str:
+        """Return a digest of what training depends on, but for how long it goes and where."""
+        free = {"checkpoint", "device", "patience"} | ({"epochs"} if self.schedule != "cosine" else set())
+        told = {name: value for name, value in self.params().items() if name not in free}
+        digest = hashlib.sha256(json.dumps([stage, told], sort_keys=True).encode())
+        judged = () if validation is None else (validation.users, validation.items)
+        for array in (choices.indptr, choices.items, *judged):
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
 
     def _scores(self, contexts: Contexts, columns: Codes) -> NDArray[np.float32]:
         return scoring.scores(self.fitted.state.weights, contexts.users, columns)

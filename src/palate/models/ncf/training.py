@@ -73,7 +73,8 @@ class Learning:
     def batches(self, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
         """Draw an epoch's negatives, and return its batches: places of choices."""
         own = self._choices
-        negatives(own.indptr, own.items, own.n_items, own.user, int(rng.integers(2**62)), self._drawn)
+        seed, places = int(rng.integers(2**62)), np.arange(len(own))
+        negatives(own.indptr, own.items, own.n_items, own.user, own.item, places, seed, self._drawn)
         order = rng.permutation(len(own))
         return [order[start : start + self._batch] for start in range(0, len(order), self._batch)]
 

@@ -34,6 +34,7 @@ from palate.models.dense import nearest_by_cosine, of_columns
 from palate.models.recent import recent
 from palate.models.search import Options, Span
 from palate.models.validation import Validation
+from palate.neural.choices import Device, Precision, Schedule
 from palate.vocabulary import Codes
 
 if TYPE_CHECKING:
@@ -49,11 +50,21 @@ class SASRecState:
 
     def fits(self, n_items: int) -> bool:
         """Return whether the arrays are those of so many items."""
-        table = self.weights.get("items.weight")
-        return table is not None and table.ndim == 2 and len(table) == n_items + 1
+        table, places = self.weights.get("items.weight"), self.weights.get("positions.weight")
+        if table is None or places is None or table.ndim != 2 or places.ndim != 2:
+            return False
+        return len(table) == n_items + 1 and places.shape[1] == table.shape[1]
 
 
-_NEGATIVES = {"sampled_ce": 256, "gbce": 256, "bce": 1}
+_COPIES = 8  # of the weights: themselves, gradients in the making, Adam's moments, the best so far
+_NEGATIVES = {"sampled_ce": 256, "gbce": 32, "bce": 1}
+_READ_BY: dict[str, tuple[tuple[str, ...], object]] = {
+    "negatives": (("sampled_ce", "gbce", "bce"), None),
+    "others_as": (("ce",), None),
+    "calibration": (("gbce",), 0.75),
+    "smoothing": (("ce",), 0.0),
+}
+"""parameters that some losses read, and what they are where nobody says"""
 
 
 class SASRec(Recommender):
@@ -74,20 +85,18 @@ class SASRec(Recommender):
     inner_size: int | None = Field(None, ge=1)
     """width of the dense layers; None: embedding_size"""
     window: int = Field(200, ge=1)
-    """last events of a history that are read"""
-    windows: Literal["last", "all"] = "last"
-    """what is learned of a history longer than the window: its last events, or all of it, in stretches"""
+    """last events of a history that are read, and learned"""
     dropout: Annotated[float, Span(0.1, 0.5)] = Field(0.2, ge=0, lt=1)
     """share of numbers left out while learning; more on sparse data"""
-    gated: bool = False
-    """LiGR blocks: gates on each branch and SwiGLU layers (eSASRec)"""
     loss: Literal["ce", "sampled_ce", "gbce", "bce"] = "ce"
-    """cross-entropy over the whole catalogue, or over `negatives` drawn items; gBCE; BCE"""
+    """cross-entropy over the whole catalogue, or over drawn items; BCE with drawn items, calibrated (gBCE) or not"""
     negatives: int | None = Field(None, ge=1)
-    """items drawn: for a batch, of sampled_ce and gbce (None: 256), or for each position, of bce (None: 1), of those
-    that the user did not choose. Of ce none is drawn: all others together weigh as so many (None: as they are)"""
+    """items drawn: of sampled_ce for a batch (None: 256); of gbce (None: 32) and bce (None: 1) for each position, among
+    those that the user did not choose; of ce none"""
+    others_as: int | None = Field(None, ge=1)
+    """of ce: all items but the one that came weigh together as so many; None: as they are"""
     calibration: float = Field(0.75, ge=0, le=1)
-    """t of gBCE"""
+    """t of gbce"""
     smoothing: float = Field(0.0, ge=0, lt=1)
     """of labels, loss = ce"""
     epochs: int = Field(100, ge=1)
@@ -106,15 +115,15 @@ class SASRec(Recommender):
     """decoupled"""
     warmup: int = Field(0, ge=0)
     """steps in which the learning rate rises from 0"""
-    schedule: Literal["constant", "cosine", "plateau"] = "constant"
+    schedule: Schedule = "constant"
     """of the learning rate: cosine, over all `epochs`; plateau, to a third, twice, when `patience` is over"""
     clip: float = Field(0.0, ge=0, allow_inf_nan=False)
     """the longest gradient; 0: any"""
     seed: int = Field(42, ge=0)
     """of weights, order, dropout and draws"""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: Device = "auto"
     """where to learn; auto: a CUDA card if there is one. Lists are made on the processor"""
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     """of the network's products while learning"""
     checkpoint: PathText = None
     """folder of the training's state after each epoch: a fit that was stopped goes on from there"""
@@ -128,14 +137,20 @@ class SASRec(Recommender):
             raise PlanError(
                 f"sasrec: heads = {self.heads} does not divide embedding_size = {self.embedding_size}."
             )
+        for name, (losses, otherwise) in _READ_BY.items():
+            if getattr(self, name) != otherwise and self.loss not in losses:
+                raise PlanError(
+                    f"sasrec: loss = {self.loss} does not read {name} = {getattr(self, name)}; it is of "
+                    f"{' and '.join(losses)}. Leave it out, or take such a loss."
+                )
 
     # --- learning -------------------------------------------------------------------------------------------
 
     def _fit(self, train: Interactions, pairs: Pairs) -> SASRecState:
         from palate.kernels.order import distinct_pairs
-        from palate.models.sasrec.task import NextItem, windows
+        from palate.models.sasrec.task import NextItem, last_of_each
         from palate.neural import loop
-        from palate.neural.devices import own_random
+        from palate.neural.devices import enough_memory, own_random
 
         events = train.histories()
         validation = Validation.of(self._valid, self.fitted, limit=self.validation_users, seed=self.seed)
@@ -143,17 +158,18 @@ class SASRec(Recommender):
             validation, events = Validation.held_out(
                 events, train.n_items, share=self.holdout, limit=self.validation_users, seed=self.seed
             )
-        indptr, items, user = windows(events, self.window, every=self.windows == "all")
+        indptr, items, user = last_of_each(events, self.window)
         if len(indptr) == 1:
             raise DataError(
                 "sasrec: no user has two events, so nothing follows anything: give data with histories, or use "
                 "popularity."
             )
         chosen = None
-        if self.loss == "bce":
+        if self.loss in ("bce", "gbce"):
             whose = np.repeat(np.arange(len(events), dtype=np.int32), events.lengths)
             chosen = distinct_pairs(whose, events.item, len(events), train.n_items)
-        with own_random(self.seed):
+        advice = self._advice(train.n_items)
+        with own_random(self.seed), enough_memory(advice):
             module = self._make(train.n_items)
         if self._start is not None:
             _go_on(module, self._start, self)
@@ -164,10 +180,9 @@ class SASRec(Recommender):
             user=user,
             chosen=chosen,
             loss_name=self.loss,
-            negatives=min(
-                self.negatives or _NEGATIVES.get(self.loss, train.n_items), max(train.n_items - 1, 1)
-            ),
-            calibration=self.calibration,
+            negatives=min(self.negatives or _NEGATIVES.get(self.loss, 1), max(train.n_items - 1, 1)),
+            weight=min((self.others_as or train.n_items) / max(train.n_items - 1, 1), 1.0),
+            calibration=self.calibration if self.loss == "gbce" else 0.0,
             smoothing=self.smoothing,
             cells=self.batch,
             validation=validation,
@@ -185,7 +200,8 @@ class SASRec(Recommender):
             precision=self.precision,
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
             identity=self._identity(train, validation),
-            advice=f"Lower batch ({self.batch:,} positions) to {max(self.batch // 2, 1):,}.",
+            advice=advice,
+            remedy=f"Lower learning_rate ({self.learning_rate:g}), or set clip = 1.",
         )
         loop.train(task, course, self._trace)
         return SASRecState({name: tensor.cpu().numpy() for name, tensor in module.state_dict().items()})
@@ -201,8 +217,21 @@ class SASRec(Recommender):
             self.heads,
             self.inner_size or self.embedding_size,
             self.dropout,
-            gated=self.gated,
         )
+
+    def _advice(self, n_items: int) -> str:
+        """Return what to lower when memory runs out: what most of it is for."""
+        size, inner = self.embedding_size, self.inner_size or self.embedding_size
+        numbers = (n_items + 1 + self.window) * size + self.blocks * (4 * size + 2 * inner) * size
+        weights = 4 * _COPIES * numbers
+        kept = 4 * max(self.batch, self.window) * (4 + 12 * self.blocks) * size  # for the gradient
+        told = f"Weights and what stands beside them take {weights >> 20:,} MB, a batch {kept >> 20:,}."
+        if weights > kept and self.embedding_size > 1:
+            lower = max(self.embedding_size // 2, self.heads)
+            return f"{told} Lower embedding_size ({self.embedding_size}) to {lower}."
+        if self.window >= self.batch and self.window > 1:
+            return f"{told} Lower window ({self.window:,}) to {self.window // 2:,}."
+        return f"{told} Lower batch ({self.batch:,} positions) to {max(self.batch // 2, 1):,}."
 
     def _identity(self, train: Interactions, validation: Validation | None) -> str:
         """Return a digest of what training depends on, but for how long it goes and where."""

@@ -27,14 +27,12 @@ class Network(nn.Module):
         heads: int,
         inner: int,
         dropout: float,
-        *,
-        gated: bool,
     ) -> None:
         super().__init__()
         self.n_items, self.window = n_items, window
         self.items = nn.Embedding(n_items + 1, size, padding_idx=n_items)
         self.positions = nn.Embedding(window, size)
-        self.blocks = nn.ModuleList(Block(size, heads, inner, dropout, gated=gated) for _ in range(blocks))
+        self.blocks = nn.ModuleList(Block(size, heads, inner, dropout) for _ in range(blocks))
         self.last = nn.LayerNorm(size)
         self.dropout = Dropout(dropout)
         self.scale = math.sqrt(size)

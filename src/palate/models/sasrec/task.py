@@ -23,7 +23,7 @@ Loss = Literal["ce", "sampled_ce", "gbce", "bce"]
 
 @dataclass
 class NextItem:
-    """A `loop.Task`: rows are histories with something to foretell, or windows of a long one."""
+    """A `loop.Task`: rows are the ends of histories, with something to foretell."""
 
     module: Network
     indptr: NDArray[np.int64]
@@ -32,9 +32,11 @@ class NextItem:
     user: Codes
     """(rows) whose history it is"""
     chosen: tuple[NDArray[np.int64], Codes] | None
-    """the distinct items of each user, ascending, as CSR; None but for bce"""
+    """the distinct items of each user, ascending, as CSR; None but for bce and gbce"""
     loss_name: Loss
     negatives: int
+    weight: float
+    """of all other items' exponentials, of ce"""
     calibration: float
     smoothing: float
     cells: int
@@ -53,33 +55,32 @@ class NextItem:
         filled = items[:, 1:] != module.n_items
         hidden, target = hidden[filled], items[:, 1:][filled]  # (positions, size), (positions)
         if self.loss_name == "ce":
-            weight = self.negatives / max(module.n_items - 1, 1)
-            loss = losses.cross_entropy(hidden, module.table, target, smoothing=self.smoothing, weight=weight)
-        elif self.loss_name == "bce":
-            users = np.repeat(self.user[rows], length - 1)
-            drawn = self._unchosen(users, target.cpu().numpy(), rng).to(device)
-            loss = losses.binary_cross_entropy(hidden, module.table, target, drawn)
-        else:
+            how = {"smoothing": self.smoothing, "weight": self.weight}
+            loss = losses.cross_entropy(hidden, module.table, target, **how)
+        elif self.loss_name == "sampled_ce":
             drawn = torch.from_numpy(rng.integers(0, module.n_items, self.negatives)).to(device)
-            if self.loss_name == "sampled_ce":
-                loss = losses.cross_entropy(hidden, module.table, target, negatives=drawn)
-            else:
-                t = self.calibration
-                loss = losses.binary_cross_entropy(hidden, module.table, target, drawn, calibration=t)
+            loss = losses.cross_entropy(hidden, module.table, target, negatives=drawn)
+        else:
+            drawn = self._unchosen(rows, length - 1, target, int(rng.integers(2**62))).to(device)
+            loss = losses.binary_cross_entropy(
+                hidden, module.table, target, drawn, calibration=self.calibration
+            )
         return loss, len(target)
 
-    def _unchosen(self, users: Codes, target: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+    def _unchosen(
+        self, rows: NDArray[np.int64], length: NDArray[np.int64], target: Tensor, seed: int
+    ) -> Tensor:
         """Draw for each position items that its user did not choose, (positions, negatives).
 
-        For a user who chose everything, any but the target.
+        By the place of the position among all: the same in whichever process, beside whatever rows.
         """
         assert self.chosen is not None
-        n_items = self.module.n_items
+        users = np.repeat(self.user[rows], length)
+        first = np.cumsum(length) - length
+        places = np.arange(len(users)) + np.repeat(self.indptr[rows] - first, length)
         drawn = np.empty((len(users), self.negatives), np.int32)
-        negatives(*self.chosen, n_items, users, int(rng.integers(2**62)), drawn)
-        none = drawn[:, 0] < 0
-        others = rng.integers(1, max(n_items, 2), (int(none.sum()), self.negatives))
-        drawn[none] = (target[none, None] + others) % n_items
+        came = target.cpu().numpy().astype(np.int32)
+        negatives(*self.chosen, self.module.n_items, users, came, places, seed, drawn)
         return torch.from_numpy(drawn.astype(np.int64))
 
     def validate(self) -> dict[str, float]:
@@ -113,24 +114,12 @@ def expected(module: Network, events: Histories, cells: int = 2**15) -> NDArray[
     return found
 
 
-def windows(events: Histories, window: int, *, every: bool) -> tuple[NDArray[np.int64], Codes, Codes]:
-    """Return rows to learn from as CSR, and whose they are: the last window + 1 items of each, or `every` such stretch.
-
-    Stretches share one item, which ends one and begins the next, so that each item but the first is foretold once.
-    """
-    kept = events.lengths >= 2
-    start, stop = events.indptr[:-1][kept], events.indptr[1:][kept]
-    user = np.flatnonzero(kept)
-    if not every:
-        start = np.maximum(start, stop - window - 1)
-        cut = np.stack([start, stop], 1)
-    else:
-        pieces = -(-(stop - start - 1) // window)
-        user = np.repeat(user, pieces)
-        back = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-        end = np.repeat(stop, pieces) - back * window
-        cut = np.stack([np.maximum(np.repeat(start, pieces), end - window - 1), end], 1)
-    length = cut[:, 1] - cut[:, 0]
+def last_of_each(events: Histories, window: int) -> tuple[NDArray[np.int64], Codes, Codes]:
+    """Return rows to learn from as CSR, and whose they are: the last window + 1 items of histories of two or more."""
+    user = np.flatnonzero(events.lengths >= 2)
+    stop = events.indptr[1:][user]
+    start = np.maximum(events.indptr[:-1][user], stop - window - 1)
+    length = stop - start
     indptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-    place = np.arange(indptr[-1]) - np.repeat(indptr[:-1], length) + np.repeat(cut[:, 0], length)
+    place = np.arange(indptr[-1]) - np.repeat(indptr[:-1] - start, length)
     return indptr, events.item[place], user.astype(np.int32)
