@@ -17,7 +17,7 @@ def keep(seed: np.uint64, threshold: np.uint64, value: np.float32, out: NDArray[
     must be a multiple of four.
     """
     for place in range(np.uint64(len(out) // 4)):
-        bits = mixed(seed, place)
+        bits = mixed(seed, np.uint64(place))
         for part in range(np.uint64(4)):
             drawn = (bits >> (np.uint64(16) * part)) & np.uint64(0xFFFF)
             out[np.uint64(4) * place + part] = value if drawn >= threshold else np.float32(0)

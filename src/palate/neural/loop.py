@@ -265,15 +265,18 @@ class _Run:
         self, rows: NDArray[np.int64], mine: NDArray[np.int64], rng: np.random.Generator
     ) -> Iterator[tuple[Tensor, int]]:
         """Yield losses whose gradients add up: one, or as many as the task cuts its batch into."""
-        cut = self.task.parts(rows, mine, rng) if isinstance(self.task, InParts) else None
+        if not isinstance(self.task, InParts):
+            with devices.autocast(self.device, self.course.precision):
+                part = self.task.loss(mine, rng)
+            yield part
+            return
+        parts = self.task.parts(rows, mine, rng)
         while True:
             with devices.autocast(self.device, self.course.precision):
-                part = next(cut, None) if cut else self.task.loss(mine, rng)
-            if part is None:
+                following = next(parts, None)
+            if following is None:
                 return
-            yield part
-            if cut is None:
-                return
+            yield following
 
     def _slope(self, steps: int) -> float:
         """Return the share of the learning rate at this step."""

@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeGuard
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
 
 
 def join(device: torch.device) -> tuple[int, int]:
@@ -63,7 +67,7 @@ def share_out(
         fully_shard(layer, mesh=mesh, ignored_params=whole).set_gradient_divide_factor(1.0)
 
 
-def is_part(tensor: Tensor) -> bool:
+def is_part(tensor: Tensor) -> TypeGuard[DTensor]:
     """Return whether the tensor is one of which each process holds a part."""
     if not torch.distributed.is_available() or not torch.distributed.is_initialized():
         return False
@@ -74,14 +78,12 @@ def is_part(tensor: Tensor) -> bool:
 
 def own(tensor: Tensor) -> Tensor:
     """Return what this process holds of a tensor."""
-    found: Tensor = tensor.to_local() if is_part(tensor) else tensor  # type: ignore[operator]
-    return found
+    return tensor.to_local() if is_part(tensor) else tensor
 
 
 def whole(tensor: Tensor) -> Tensor:
     """Return all of a tensor; where it is shared out, every process must ask."""
-    found: Tensor = tensor.full_tensor() if is_part(tensor) else tensor  # type: ignore[operator]
-    return found
+    return tensor.full_tensor() if is_part(tensor) else tensor
 
 
 def like(tensor: Tensor, other: Tensor) -> Tensor:
@@ -90,7 +92,7 @@ def like(tensor: Tensor, other: Tensor) -> Tensor:
         return tensor
     from torch.distributed.tensor import distribute_tensor
 
-    return distribute_tensor(tensor.to(other.device), other.device_mesh, other.placements)  # type: ignore[attr-defined]
+    return distribute_tensor(tensor.to(other.device), other.device_mesh, other.placements)
 
 
 def length(tensors: Sequence[Tensor]) -> Tensor:

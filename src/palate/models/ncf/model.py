@@ -190,7 +190,7 @@ class NCF(Recommender):
         digest = hashlib.sha256(json.dumps([stage, told], sort_keys=True).encode())
         judged = () if validation is None else (validation.users, validation.items)
         for array in (choices.indptr, choices.items, *judged):
-            digest.update(np.ascontiguousarray(array))
+            digest.update(array.tobytes())
         return digest.hexdigest()
 
     def _scores(self, contexts: Contexts, columns: Codes) -> NDArray[np.float32]:

@@ -55,8 +55,9 @@ class NextItem:
         filled = items[:, 1:] != module.n_items
         hidden, target = hidden[filled], items[:, 1:][filled]  # (positions, size), (positions)
         if self.loss_name == "ce":
-            how = {"smoothing": self.smoothing, "weight": self.weight}
-            loss = losses.cross_entropy(hidden, module.table, target, **how)
+            loss = losses.cross_entropy(
+                hidden, module.table, target, smoothing=self.smoothing, weight=self.weight
+            )
         elif self.loss_name == "sampled_ce":
             drawn = torch.from_numpy(rng.integers(0, module.n_items, self.negatives)).to(device)
             loss = losses.cross_entropy(hidden, module.table, target, negatives=drawn)
