@@ -100,6 +100,12 @@ def test_without_labels_nothing_is_measured():
             {"clicked": [["n3"], ["n9"], []]},
             "1 clicked articles were not among the candidates, as n9 in row 2",
         ),
+        (
+            {"candidates": [["n3", None], ["n1", "n5", "n3"], ["n9"]]},
+            r"no id \(null\) in row 1, .*labels go by place",
+        ),
+        ({"candidates": [["n3", "n4"], ["n1", "n5", "n3"], [None]]}, r"no id \(null\) in row 3"),
+        ({"clicked": [[True, None], [False, True, True], [False]]}, r"missing mark \(null\) in row 1"),
         ({"candidates": ["n3 n4", "n1", "n9"]}, "lists of article ids were expected.*split"),
         ({"user": ["ann", None, "bo"]}, "no user"),
         ({"time": [10, None, 20]}, "no time"),
@@ -108,6 +114,63 @@ def test_without_labels_nothing_is_measured():
 def test_what_is_wrong_is_said_with_its_row(change: dict[str, Any], said: str):
     with pytest.raises(DataError, match=said):
         Impressions.from_table(TABLE | change)
+
+
+def test_what_is_odd_is_told_and_kept():
+    odd = {"candidates": [["n3", "n4"], ["n1", "n5", "n5"], ["n9"]], "clicked": [[1, 1], [0, 1, 0], [0]]}
+    shown = Impressions.from_table(TABLE | odd)
+    assert shown.n_candidates == 6
+    assert shown.notes == (
+        "1 candidates stand twice in an impression; each stays, as in the official figures.",
+        "1 impressions have no click: not measured, not learned from.",
+        "1 impressions have only clicks: not measured, not learned from.",
+        "1 of 3 impressions are of readers without a history.",
+    )
+    assert not Impressions.from_table({"user": ["a"], "history": [["x"]], "candidates": [["y", "z"]]}).notes
+
+
+def test_a_missing_article_of_a_history_is_left_out():
+    shown = Impressions.from_table(TABLE | {"history": [["n1", None, "n2"], [None], ["n1", "n2"]]})
+    assert shown.fingerprint == Impressions.from_table(TABLE).fingerprint
+
+
+def read(shown: Impressions) -> dict[Any, list[Any]]:
+    found = shown.interactions()
+    rows: dict[Any, list[Any]] = {}
+    for user, item in zip(found.users.decode(found.user), found.items.decode(found.item), strict=True):
+        rows.setdefault(user, []).append(item)
+    return rows
+
+
+def test_clicks_that_a_growing_history_holds_stand_once():
+    log = {
+        "user": ["ann", "ann", "ann", "bo"],
+        "time": [1, 2, 3, 1],
+        "history": [["n0"], ["n0", "n1"], ["n0", "n1", "n2"], ["n9"]],
+        "candidates": [["n1", "n8"], ["n2", "n8"], ["n3", "n8"], ["n1", "n2"]],
+        "clicked": [["n1"], ["n2"], ["n3"], ["n1"]],
+    }
+    assert read(Impressions.from_table(log)) == {"ann": ["n0", "n1", "n2", "n3"], "bo": ["n9", "n1"]}
+
+
+def test_clicks_after_a_history_that_stands_still_follow_it():
+    frozen = {
+        "user": ["ann", "ann"],
+        "time": [2, 1],
+        "history": [["n0", "n5"]] * 2,
+        "candidates": [["n2", "n8"], ["n1", "n8"]],
+        "clicked": [["n2"], ["n1"]],
+    }
+    assert read(Impressions.from_table(frozen)) == {"ann": ["n0", "n5", "n1", "n2"]}
+
+
+def test_labels_may_be_an_array_of_rows():
+    marks = pl.Series("clicked", np.array([[1, 0], [0, 1]]))
+    assert isinstance(marks.dtype, pl.Array)
+    shown = Impressions.from_table(
+        pl.DataFrame({"user": ["a", "b"], "candidates": [["x", "y"], ["y", "z"]]}).with_columns(marks)
+    )
+    assert shown.labels.tolist() == [True, False, False, True]
 
 
 def test_a_column_that_is_not_there_is_named():

@@ -9,7 +9,6 @@ back. 4 bytes an event of a history, 5 a candidate, 24 an impression, and the id
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,8 +16,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from palate import listed
 from palate.columns import ColumnReader, TimeUnit
-from palate.errors import DataError, listing
+from palate.errors import DataError
 from palate.interactions import Histories, Interactions
 from palate.tables import require_column, to_frame
 from palate.vocabulary import Codes, Vocabulary, as_ids
@@ -137,14 +137,17 @@ class Impressions:
 
         Args:
             table: `candidates` and `history` are columns of lists of article ids, oldest click first; a missing history
-                is an empty one. `clicked` is a column of lists of true and false (or 1 and 0), as long as the
-                candidates; or of lists of ids, those that were clicked. A default column that is not there is left out.
+                is an empty one, and a missing article is left out of it. `clicked` is a column of lists of true and
+                false (or 1 and 0), as long as the candidates; or of lists of ids, those that were clicked. A default
+                column that is not there is left out.
             user, candidates, clicked, history, time: the names of the columns.
             time_unit: of numeric times. source: what messages call the table.
 
         Raises:
-            DataError: a column that is not there, rows without a user or candidates, or lists of unlike length.
+            DataError: a column that is not there, rows without a user or candidates, a candidate that is missing, or
+                lists of unlike length.
 
+        What is odd but can be used, such as a candidate that stands twice, is told in `notes`.
         """
         frame = to_frame(table, source=source)
         reader = ColumnReader(frame, source, 1, "raise")
@@ -152,22 +155,31 @@ class Impressions:
         for role, column in asked.items():
             if column is not None and (role in ("user", "candidates") or column != role):
                 require_column(frame, column, source=source, role=role)
-        shown = _lists(frame, candidates, source)
+        shown = listed.lists(frame, candidates, source)
         past = (
-            _lists(frame, history, source)
+            listed.lists(frame, history, source)
             if history in frame.columns
             else pl.Series(history, [[]] * len(frame), dtype=shown.dtype)
         )
         empty = shown.list.len().fill_null(0) == 0
         if empty.any():
             raise DataError(
-                f"{source}: no candidates in {_rows(empty)}: an impression shows at least one article."
+                f"{source}: no candidates in {listed.rows(empty)}: an impression shows at least one article."
             )
-        labels = _clicked(frame[clicked], shown, source) if clicked and clicked in frame.columns else None
+        missing = listed.lacking(shown)
+        if missing.any():
+            raise DataError(
+                f"{source}: a candidate has no id (null) in {listed.rows(missing)}, and labels go by place. Leave "
+                "those rows out, or drop the candidate together with its label."
+            )
+        labels = (
+            listed.clicked(frame[clicked], shown, source) if clicked and clicked in frame.columns else None
+        )
         times = None
         if time is not None and time in frame.columns:
             times = reader.times(time, time_unit)
-        return cls.of_lists(reader.ids(user, "user"), past, shown, labels, times)
+        found = cls.of_lists(reader.ids(user, "user"), past, shown, labels, times)
+        return replace(found, notes=tuple(oddities(found)))
 
     @classmethod
     def of_lists(
@@ -179,7 +191,6 @@ class Impressions:
         time: NDArray[np.int64] | None,
         *,
         history_of: Codes | None = None,
-        notes: Sequence[str] = (),
     ) -> Impressions:
         """Make impressions of checked columns; `history` has distinct lists where `history_of` names them."""
         users, user_codes = Vocabulary.factorise(as_ids(user))
@@ -191,9 +202,9 @@ class Impressions:
             first = np.zeros(len(distinct), np.int64)
             first[history_of[::-1]] = np.arange(len(history_of))[::-1]
             history = history.gather(first)
-        past, shown = (_flat(one) for one in (history, candidates))
+        past, shown = (listed.members(one) for one in (history, candidates))
         articles = Vocabulary.of(pl.concat([past, shown]))
-        indptr = _starts(history)
+        indptr = listed.starts(history)
         histories = Histories(indptr, articles.encode(past), np.ones(int(indptr[-1]), np.float32), None)
         return cls(
             users=users,
@@ -202,10 +213,9 @@ class Impressions:
             time=time,
             histories=histories,
             history_of=history_of,
-            indptr=_starts(candidates),
+            indptr=listed.starts(candidates),
             candidate=articles.encode(shown),
             clicked=clicked,
-            notes=tuple(notes),
         )
 
     # --- parts and other views --------------------------------------------------------------------------------
@@ -271,7 +281,9 @@ class Impressions:
     def interactions(self) -> Interactions:
         """Return what each reader read, as rows: the history of the last impression, then the clicks in time.
 
-        The order of rows is that of reading; there are no times, since histories have none.
+        A click on an article of that history is there already: histories that grow (as in one's own logs; MIND's stand
+        still) hold the clicks before them. The order of rows is that of reading; there are no times, since histories
+        have none.
         """
         when = np.arange(len(self)) if self.time is None else self.time
         order = np.argsort(when, kind="stable")
@@ -280,7 +292,10 @@ class Impressions:
         past = self.histories.select(self.history_of[last])
         hit = np.flatnonzero(self.labels)
         hit = hit[np.argsort(when[self.row_of[hit]], kind="stable")]
-        user = np.concatenate([np.repeat(np.arange(len(last)), past.lengths), self.user[self.row_of[hit]]])
+        reader, clicker = np.repeat(np.arange(len(last)), past.lengths), self.user[self.row_of[hit]]
+        pairs = clicker.astype(np.int64) * len(self.articles) + self.candidate[hit]
+        fresh = ~np.isin(pairs, reader * len(self.articles) + past.item)
+        hit, user = hit[fresh], np.concatenate([reader, clicker[fresh]])
         items, item = np.unique(np.concatenate([past.item, self.candidate[hit]]), return_inverse=True)
         users, user = np.unique(user, return_inverse=True)
         return Interactions(
@@ -307,64 +322,25 @@ class Impressions:
         return articles.encode(self.articles.ids)
 
 
-def _lists(frame: pl.DataFrame, column: str, source: str) -> pl.Series:
-    found = frame[column]
-    if not isinstance(found.dtype, pl.List | pl.Array):
-        raise DataError(
-            f"{source}: column '{column}' holds {found.dtype}, and lists of article ids were expected. For text such "
-            f"as 'n1 n2', split it first: table.with_columns(pl.col('{column}').str.split(' '))."
+# --- what is odd -----------------------------------------------------------------------------------------------
+
+
+def oddities(shown: Impressions) -> list[str]:
+    """Return what is odd in impressions, in words: counted, and what is made of it."""
+    found = []
+    each = shown.row_of.astype(np.int64) * len(shown.articles) + shown.candidate
+    twice = len(each) - len(np.unique(each))
+    if twice:
+        found.append(
+            f"{twice:,} candidates stand twice in an impression; each stays, as in the official figures."
         )
-    return found.cast(pl.List(found.dtype.inner))
-
-
-def _clicked(told: pl.Series, shown: pl.Series, source: str) -> NDArray[np.bool_]:
-    """Return labels as a flat array: from lists of true and false, or of the ids that were clicked."""
-    if not isinstance(told.dtype, pl.List | pl.Array):
-        raise DataError(
-            f"{source}: column '{told.name}' holds {told.dtype}, and lists were expected, one an impression."
-        )
-    lengths = told.list.len().fill_null(0) == shown.list.len()
-    flat = told.list.explode().drop_nulls()
-    marks = flat.dtype == pl.Boolean or (
-        flat.dtype.is_numeric() and len(flat) > 0 and flat.is_in([0, 1]).all()
-    )
-    if marks and lengths.all() and len(flat) == told.list.len().sum():
-        return flat.cast(pl.Boolean).to_numpy()
-    if marks and not lengths.all():
-        raise DataError(
-            f"{source}: '{told.name}' and the candidates have unlike lengths in {_rows(~lengths)}: give true or false "
-            "for each candidate, or the list of ids that were clicked."
-        )
-    found = pl.DataFrame({"row": np.arange(len(told)), "shown": shown, "told": told})
-    ids = found.select("row", "told").explode("told").drop_nulls().unique()
-    each = found.select("row", "shown").explode("shown")
-    hit = each.join(
-        ids.with_columns(clicked=True),
-        left_on=["row", "shown"],
-        right_on=["row", "told"],
-        how="left",
-        maintain_order="left",
-    )["clicked"].fill_null(value=False)
-    strange = ids.join(each, left_on=["row", "told"], right_on=["row", "shown"], how="anti")
-    if len(strange):
-        example = f"{strange['told'][0]} in row {strange['row'][0] + 1:,}"
-        raise DataError(
-            f"{source}: {len(strange):,} clicked articles were not among the candidates, as {example}."
-        )
-    return hit.to_numpy()
-
-
-def _flat(lists: pl.Series) -> pl.Series:
-    """Return the members of all lists, one after the other."""
-    return as_ids(lists.list.explode().drop_nulls())
-
-
-def _starts(lists: pl.Series) -> NDArray[np.int64]:
-    lengths = lists.list.drop_nulls().list.len().fill_null(0).to_numpy()
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-
-
-def _rows(mask: pl.Series) -> str:
-    """Return row numbers from 1, as words."""
-    rows = mask.fill_null(value=True).arg_true() + 1
-    return f"row {rows[0]:,}" if len(rows) == 1 else f"{len(rows):,} rows ({listing(rows.head(5))})"
+    if shown.clicked is not None:
+        none, only = int((shown.clicks_of == 0).sum()), int((shown.clicks_of == shown.sizes).sum())
+        if none:
+            found.append(f"{none:,} impressions have no click: not measured, not learned from.")
+        if only:
+            found.append(f"{only:,} impressions have only clicks: not measured, not learned from.")
+    cold = int((shown.histories.lengths[shown.history_of] == 0).sum())
+    if cold:
+        found.append(f"{cold:,} of {len(shown):,} impressions are of readers without a history.")
+    return found

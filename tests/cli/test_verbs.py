@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import zipfile
 from collections.abc import Callable
@@ -487,6 +488,32 @@ def test_news_is_described_fitted_evaluated_and_submitted(palate: Palate, mind: 
         lines = archive.read("prediction.txt").decode().splitlines()
     assert [line.split()[0] for line in lines] == [str(n + 1) for n in range(40)]
     assert sorted(json.loads(lines[0].split(" ", 1)[1])) == [1, 2, 3, 4]
+
+
+def test_of_news_only_the_part_that_is_asked_for_is_read(palate: Palate, mind: Path, tmp_path: Path):
+    """A folder or zip of one part does; of a whole set, the others may even be torn."""
+    assert palate("fit", mind, "--model", "content", "--out", tmp_path / "m").code == 0
+    whole = palate("evaluate", tmp_path / "m", "--impressions", mind, "--json").json
+    zipped = tmp_path / "MINDdemo_dev.zip"
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for name in ("news.tsv", "behaviors.tsv"):
+            archive.write(mind / "MINDdemo_dev" / name, f"MINDdemo_dev/{name}")
+    for place in (zipped, mind / "MINDdemo_dev"):
+        assert palate("evaluate", tmp_path / "m", "--impressions", place, "--json").json == whole
+    assert palate("data", "describe", zipped, "--json").json["impressions to measure on"] == 40
+    assert palate("submit", tmp_path / "m", mind / "MINDdemo_test", "--out", tmp_path / "a.zip").code == 0
+    torn = tmp_path / "torn"
+    for part in ("dev", "test"):
+        shutil.copytree(mind / f"MINDdemo_{part}", torn / f"MINDdemo_{part}")
+    (torn / "MINDdemo_train").mkdir()
+    for name in ("news.tsv", "behaviors.tsv"):
+        (torn / "MINDdemo_train" / name).write_text("torn")
+    assert palate("evaluate", tmp_path / "m", "--impressions", torn, "--json").json == whole
+    assert palate("submit", tmp_path / "m", torn, "--out", tmp_path / "b.zip").code == 0
+    lines = [zipfile.ZipFile(tmp_path / name).read("prediction.txt") for name in ("a.zip", "b.zip")]
+    assert lines[0] == lines[1]
+    refused = palate("fit", zipped, "--model", "content", "--out", tmp_path / "x")
+    assert (refused.code, "has no part to learn from, only valid" in refused.err) == (3, True)
 
 
 def test_a_blend_reads_articles_that_came_after_it(palate: Palate, mind: Path, tmp_path: Path):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import palate
 from palate import Impressions
 from palate.datasets import NewsDataset, mind, to_mind
 from palate.errors import DataError, FetchError, SplitError
@@ -92,6 +93,78 @@ def test_a_zip_and_names_that_are_found(tmp_path: Path, monkeypatch: pytest.Monk
         mind.load_named("mind-small")
 
 
+def beside(folder: Path) -> Path:
+    """Write three sets side by side, as the publisher's zips unpack; each has a reader of its own."""
+    for size in ("demo", "large", "small"):
+        for part in ("train", "dev", "test")[: 3 if size == "large" else 2]:
+            rows = [row.replace("U2", f"U-{size}-{part}") for row in BEHAVIORS]
+            write(folder / f"MIND{size}_{part}", rows)
+    return folder
+
+
+def test_of_sets_side_by_side_a_name_takes_its_own_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PALATE_DATA", str(beside(tmp_path)))
+    for size, parts in (("demo", 2), ("small", 2), ("large", 3)):
+        data = mind.load_named(f"mind-{size}")
+        readers = [part.users.ids[0] for part in data.parts().values()]
+        assert readers == [f"U-{size}-{part}" for part in ("train", "dev", "test")[:parts]]
+    assert mind.find("mind-small") == tmp_path
+
+
+def test_a_name_takes_a_folder_of_its_own_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    beside(tmp_path)
+    own = write(tmp_path / "mind-small" / "train", [BEHAVIORS[0]]).parent
+    monkeypatch.setenv("PALATE_DATA", str(tmp_path))
+    assert mind.find("mind-small") == own
+    assert len(mind.load_named("mind-small").train) == 1
+
+
+def test_two_folders_for_one_part_are_refused_by_name(tmp_path: Path):
+    with pytest.raises(DataError, match=r"MINDdemo_dev and MINDlarge_dev, each a valid part.*mind-small"):
+        mind.load(beside(tmp_path))
+
+
+def test_a_zip_beside_what_it_unpacked_to_is_no_second_part(tmp_path: Path):
+    place = write(tmp_path / "MINDdemo_train")
+    with zipfile.ZipFile(tmp_path / "MINDdemo_train.zip", "w") as archive:
+        archive.write(place / "news.tsv", "news.tsv")
+        archive.writestr("behaviors.tsv", BEHAVIORS[0] + "\n")
+    assert len(mind.load(tmp_path).train) == 3
+
+
+def test_only_the_end_of_a_name_tells_the_part(tmp_path: Path):
+    write(tmp_path / "set" / "our_train")
+    write(tmp_path / "set" / "devices")
+    write(tmp_path / "set" / "latest")
+    assert list(mind.parts_in(tmp_path / "set")) == ["train"]
+    assert list(mind.parts_in(tmp_path / "set" / "latest")) == ["train"]
+    assert list(mind.parts_in(write(tmp_path / "dev"))) == ["valid"]
+
+
+def test_a_part_alone_is_read_and_says_that_nothing_is_to_be_learned(tmp_path: Path):
+    data = mind.load(write(tmp_path / "MINDsmall_dev"))
+    assert data.valid is not None
+    assert list(data.parts()) == ["valid"]
+    assert data.first("test", "valid") is data.valid
+    assert data.fingerprint == data.valid.fingerprint
+    assert data.facts()["clicks in valid"] == 3
+    assert "valid" in repr(data)
+    for learn in (lambda: data.train, lambda: palate.CTR().fit(data), lambda: palate.EASE().fit(data)):
+        with pytest.raises(DataError, match="MINDsmall_dev has no part to learn from, only valid"):
+            learn()
+    with pytest.raises(DataError, match="no test part, only valid"):
+        data.first("test")
+
+
+def test_of_a_set_the_parts_that_are_not_asked_for_are_left_unread(tmp_path: Path):
+    write(tmp_path / "train", ["torn"], ["torn"])
+    write(tmp_path / "dev")
+    data = mind.load(tmp_path, only=("test", "valid", "train"))
+    assert list(data.parts()) == ["valid"]
+    with pytest.raises(DataError, match=r"there is no test part, only valid, train"):
+        mind.load(tmp_path, only=("test",))
+
+
 @pytest.mark.parametrize(
     ("behaviors", "said"),
     [
@@ -120,9 +193,6 @@ def test_a_place_without_the_files_says_what_was_expected(tmp_path: Path):
     write(tmp_path / "empty", [])
     with pytest.raises(DataError, match=r"behaviors.tsv is empty"):
         mind.load(tmp_path / "empty")
-    write(tmp_path / "alone" / "dev")
-    with pytest.raises(DataError, match="no part to learn from, only valid"):
-        mind.load(tmp_path / "alone")
 
 
 # --- written --------------------------------------------------------------------------------------------------

@@ -66,7 +66,11 @@ def get(
     for name in names:
         dataset = load_impressions(name, {}) if is_news(name) else load(name, {})
         what = "interactions" if isinstance(dataset, Dataset) else "impressions"
-        rows = len(dataset.interactions if isinstance(dataset, Dataset) else dataset.train)
+        rows = (
+            len(dataset.interactions)
+            if isinstance(dataset, Dataset)
+            else len(dataset.first("train", "valid", "test"))
+        )
         got.append({"name": dataset.name, "source": dataset.source, what: rows})
         if not as_json and not quiet:
             print(f"{dataset.name}: {rows:,} {what}, from {dataset.source}")
@@ -95,9 +99,8 @@ def describe(data: Data, as_json: Json = False, quiet: Quiet = False, *, reading
 
 def _describe_news(news: NewsDataset, as_json: bool) -> None:
     facts = news.facts()
-    notes = list(
-        dict.fromkeys(note for part in (news, news.train, news.valid) if part for note in part.notes)
-    )
+    of_parts = (note for part in news.parts().values() for note in part.notes)
+    notes = list(dict.fromkeys([*news.notes, *of_parts]))
     if as_json:
         print_json({"name": news.name, **facts, "notes": notes, "licence": news.licence})
         return

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from palate.datasets.newsdata import Part
     from palate.evaluation.significance import Estimate
     from palate.vocabulary import Codes, Vocabulary
+
+_PARTS: tuple[Part, ...] = ("valid", "train", "test")
+"""of news; the first that is there is scored"""
 
 EXAMPLES = """
 palate evaluate --run run.csv --truth truth.csv --k 5 --k 10
@@ -66,8 +70,8 @@ def evaluate(
     """Score recommendations against the truth, or a model of news against clicks, with a 95 % interval by user.
 
     Every user of the truth counts, also one who got no recommendation. A MODEL leaves out what a user already
-    has, so such pairs leave the truth. Of news, the part that was published to measure on is scored (else all of it),
-    and articles that the model does not know are read first. Formulas are in docs/metrics.md.
+    has, so such pairs leave the truth. Of news, the part that was published to measure on is read and scored (else
+    train), and articles that the model does not know are read first. Formulas are in docs/metrics.md.
     """
     from palate.evaluation import evaluate_tables
 
@@ -124,8 +128,8 @@ def _of_impressions(
     from palate.models.news.base import NewsModel
 
     model = model_at(folder)
-    news = load_impressions(data, {"items": articles} if articles else {})
-    shown = news.valid or news.train
+    news = load_impressions(data, {"items": articles} if articles else {}, only=_PARTS)
+    shown = news.first(*_PARTS)
     if isinstance(model, NewsModel):
         model = model.with_articles(news.articles)
     asked = [one.strip() for one in metrics.split(",")] if metrics else IMPRESSION[:3]

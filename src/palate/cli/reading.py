@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from palate.errors import PlanError, SavedModelError, listing
 
 if TYPE_CHECKING:
+    from palate.columns import BadRows
     from palate.datasets import Dataset, NewsDataset
+    from palate.datasets.newsdata import Part
     from palate.models.base import Recommender
 
 _OPTIONAL = ("value", "time", "event", "basket")  # columns that `none` leaves out
@@ -28,8 +30,11 @@ def load(data: str, reading: dict[str, Any]) -> Dataset:
     return datasets.load(data, **options, progress=False if os.environ.get(_PROGRESS) == "0" else None)
 
 
-def load_impressions(data: str, reading: dict[str, Any]) -> NewsDataset:
-    """Load news by name, folder or file; of the options for reading, those that impressions have."""
+def load_impressions(data: str, reading: dict[str, Any], *, only: Sequence[Part] = ()) -> NewsDataset:
+    """Load news by name, folder or file; of the options for reading, those that impressions have.
+
+    only: of MIND's files, read the first of these parts that is there, and no other.
+    """
     from palate.datasets import load_news
 
     known = {"user": "user", "item": "item", "time": "time", "time_unit": "time_unit", "items": "articles"}
@@ -40,7 +45,8 @@ def load_impressions(data: str, reading: dict[str, Any]) -> NewsDataset:
         raise PlanError(
             f"{data} is read as impressions, which have no {listing(odd)}: leave --{odd[0].replace('_', '-')} out."
         )
-    return load_news(data, bad_rows="drop" if reading.get("drop_bad_rows") else "raise", **options)
+    bad_rows: BadRows = "drop" if reading.get("drop_bad_rows") else "raise"
+    return load_news(data, only=only, bad_rows=bad_rows, **options)
 
 
 def model_at(folder: Path) -> Recommender:

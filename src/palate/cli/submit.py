@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from math import inf
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from palate.cli.options import Json, Model, Quiet
 from palate.cli.show import print_json
 from palate.errors import DataError
+
+if TYPE_CHECKING:
+    from palate.datasets.newsdata import Part
+
+_PARTS: tuple[Part, ...] = ("test", "valid", "train")
+"""the first that is there is ranked"""
 
 EXAMPLES = """
 palate submit models/nrms mind-large --out prediction.zip
@@ -34,17 +40,18 @@ def submit(
     """Rank what the test part of MIND shows, and write it as MIND's leaderboard takes it.
 
     The zip holds prediction.txt: of each impression its number and the ranks of its articles. Articles that the model
-    does not know are read first. A set without such a part gives the ranks of the part to measure on.
+    does not know are read first. A set without such a part gives the ranks of the part to measure on. No other part is
+    read.
     """
     from palate.cli.reading import load_impressions, model_at, quieten
     from palate.evaluation.impressions import write_submission
     from palate.models.news.base import NewsModel
 
     quieten(quiet)
-    fitted, news = model_at(model), load_impressions(data, {})
+    fitted, news = model_at(model), load_impressions(data, {}, only=_PARTS)
     if isinstance(fitted, NewsModel):
         fitted = fitted.with_articles(news.articles)
-    shown = news.test or news.valid or news.train
+    shown = news.first(*_PARTS)
     scores = fitted.score_impressions(shown)
     if (scores == -inf).all():
         raise DataError(

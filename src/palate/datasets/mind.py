@@ -5,18 +5,19 @@ Wu and others, "MIND: A large-scale dataset for news recommendation", ACL 2020. 
     news.tsv        id, category, subcategory, title, abstract, url, entities of the title, of the abstract (JSON)
     behaviors.tsv   number, user, time (11/12/2019 2:14:46 PM), history (N1 N2, oldest first), candidates (N3-1 N4-0)
 
-A set is the parts train, dev and, in large, an unlabelled test; each part has both files.
+A set is the parts train, dev and, in large, an unlabelled test; each part has both files, in a folder or zip whose name
+ends in that of the part. Sets may lie side by side: by name (`mind-small`), only what begins as its own does is read.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -25,9 +26,9 @@ from numpy.typing import NDArray
 from palate.catalogue import Catalogue
 from palate.columns import BadRows
 from palate.datasets.fetch import data_folders
-from palate.datasets.newsdata import NewsDataset
+from palate.datasets.newsdata import NewsDataset, Part
 from palate.errors import DataError, FetchError, listing
-from palate.news import Impressions
+from palate.news import Impressions, oddities
 from palate.vocabulary import Vocabulary
 
 LICENCE = "Microsoft Research licence: non-commercial research, no redistribution (terms at https://msnews.github.io)"
@@ -35,8 +36,8 @@ NAMES = ("mind-demo", "mind-small", "mind-large")
 NEWS = ("item", "category", "subcategory", "title", "abstract", "url", "title_entities", "abstract_entities")
 BEHAVIORS = ("number", "user", "time", "history", "candidates")
 _TIME = "%m/%d/%Y %I:%M:%S %p"
-Part = Literal["train", "valid", "test"]
-_PARTS: dict[Part, tuple[str, ...]] = {"train": ("train",), "valid": ("dev", "valid"), "test": ("test",)}
+_NAMED: dict[str, Part] = {"train": "train", "dev": "valid", "valid": "valid", "test": "test"}
+_ENDS = re.compile(rf"(?:^|[_-])({'|'.join(_NAMED)})$")
 
 
 @dataclass(frozen=True)
@@ -57,18 +58,27 @@ class _Files:
         return f"{self.place.name}/{name}"
 
 
-def load(place: Path, *, name: str | None = None, bad_rows: BadRows = "raise") -> NewsDataset:
+def load(
+    place: Path,
+    *,
+    name: str | None = None,
+    only: Sequence[Part] = (),
+    begins: str = "",
+    bad_rows: BadRows = "raise",
+) -> NewsDataset:
     """Read a part (a folder or zip with both files), or a set: a folder that holds its parts.
 
     Args:
         place: folder or zip. name: of the set; None: that of the place.
+        only: read the first of these parts that is there, and no other; none named: all of them.
+        begins: of a folder of parts, take those whose names begin so.
         bad_rows: `raise` for rows that do not read, with their line numbers, or `drop` and count them.
 
     Raises:
-        DataError: nothing there that is MIND, or files that do not read.
+        DataError: nothing there that is MIND, two folders for one part, or files that do not read.
 
     """
-    parts = _parts(place)
+    parts = _wanted(_parts(place, begins), only, place)
     notes: list[str] = []
     tables = [_news(files, bad_rows, notes) for files in parts.values()]
     articles = _merged(tables, notes)
@@ -81,12 +91,10 @@ def load(place: Path, *, name: str | None = None, bad_rows: BadRows = "raise") -
             notes.append(
                 f"{part}: {count:,} of {len(found[part].articles):,} articles are not in news.tsv; they have no text."
             )
-    if "train" not in found:
-        raise DataError(f"{place}: there is no part to learn from, only {', '.join(found)}.")
     return NewsDataset(
         name or place.name,
         articles,
-        found["train"],
+        found.get("train"),
         found.get("valid"),
         found.get("test"),
         licence=LICENCE,
@@ -96,25 +104,29 @@ def load(place: Path, *, name: str | None = None, bad_rows: BadRows = "raise") -
 
 
 def find(name: str) -> Path | None:
-    """Return the folder of a named set on this machine, or None."""
+    """Return the folder of a named set on this machine, its own or one where it lies beside others, or None."""
+    return next((folder for folder, _ in _places(name)), None)
+
+
+def load_named(name: str, *, only: Sequence[Part] = (), bad_rows: BadRows = "raise") -> NewsDataset:
+    """Read a named set, as `load` reads it. Raises FetchError, which says where to get it and where to put it."""
+    for folder, begins in _places(name):
+        return load(folder, name=name, only=only, begins=begins, bad_rows=bad_rows)
     size = name.removeprefix("mind-")
-    for folder in data_folders():
-        for called in (name, f"MIND{size}", f"MIND{size}_train", f"MIND{size}_train.zip"):
-            if (folder / called).exists():
-                return folder if called.startswith(f"MIND{size}_") else folder / called
-    return None
-
-
-def load_named(name: str) -> NewsDataset:
-    """Read a named set. Raises FetchError, which says where to get it and where to put it."""
-    place, size = find(name), name.removeprefix("mind-")
-    if place is not None:
-        return load(place, name=name)
     raise FetchError(
         f"{name} is not on this machine, and its publisher's links have been dead since July 2024. Get "
         f"MIND{size}_train.zip and MIND{size}_dev.zip (https://msnews.github.io names who hands them out) and put "
         f"them, or what they unpack to, into {data_folders()[0]}. Licence: {LICENCE}."
     )
+
+
+def _places(name: str) -> Iterator[tuple[Path, str]]:
+    """Yield the folders that hold a named set, and how its parts' names begin there."""
+    size = name.removeprefix("mind-")
+    for folder in data_folders():
+        yield from ((own, "") for own in (folder / name, folder / f"MIND{size}") if own.is_dir())
+        if any(_part_of(one) for one in folder.glob(f"MIND{size}_*")):
+            yield folder, f"MIND{size}_"
 
 
 # --- which files ----------------------------------------------------------------------------------------------
@@ -125,36 +137,59 @@ def parts_in(place: Path) -> tuple[Part, ...]:
     return tuple(_found(place))
 
 
-def _parts(place: Path) -> dict[Part, _Files]:
+def _parts(place: Path, begins: str = "") -> dict[Part, _Files]:
     if not place.exists():
         raise DataError(f"There is no folder or zip {place}.")
-    found = _found(place)
+    found = _found(place, begins)
     if not found:
         raise DataError(
-            f"{place}: no news.tsv and behaviors.tsv together, here or one folder below. Give a folder or zip of MIND, "
-            "or two tables of your own: palate.Impressions.from_table and palate.Catalogue.from_table."
+            f"{place}: no news.tsv and behaviors.tsv together, here or one folder below whose name ends in train, dev "
+            "or test. Give a folder or zip of MIND, or two tables of your own: palate.Impressions.from_table and "
+            "palate.Catalogue.from_table."
         )
     return found
 
 
-def _found(place: Path) -> dict[Part, _Files]:
-    """Return the parts in a place; one that names no part trains."""
+def _wanted(parts: dict[Part, _Files], only: Sequence[Part], place: Path) -> dict[Part, _Files]:
+    """Return the first part that is asked for and there, or all where none is asked for."""
+    if not only:
+        return parts
+    for part in only:
+        if part in parts:
+            return {part: parts[part]}
+    raise DataError(f"{place}: there is no {' and no '.join(only)} part, only {listing(parts)}.")
+
+
+def _found(place: Path, begins: str = "") -> dict[Part, _Files]:
+    """Return the parts in a place; a folder or zip of both files whose name tells no part trains."""
     alone = _files(place)
     if alone is not None:
-        return {_part_of(place.name) or "train": alone}
+        return {_part_of(place) or "train": alone}
     if not place.is_dir():
         return {}
     found: dict[Part, _Files] = {}
     for below in sorted(place.iterdir()):
-        part = _part_of(below.name)
-        if part is not None and part not in found and (files := _files(below)) is not None:
-            found[part] = files
+        part = _part_of(below)
+        if part is None or not below.name.startswith(begins) or (files := _files(below)) is None:
+            continue
+        other = found.setdefault(part, files).place
+        if _stem(other) != _stem(below):
+            raise DataError(
+                f"{place} holds {other.name} and {below.name}, each a {part} part: give the folder of one set, or "
+                "a set's name, such as mind-small."
+            )
+        # A zip beside what it unpacked to sorts behind it, and is left.
     return found
 
 
-def _part_of(name: str) -> Part | None:
-    lower = name.lower()
-    return next((part for part, words in _PARTS.items() if any(word in lower for word in words)), None)
+def _part_of(place: Path) -> Part | None:
+    """Return the part that a folder or zip names at its end: MINDsmall_dev.zip, dev; not latest, not devices."""
+    end = _ENDS.search(_stem(place).lower())
+    return None if end is None else _NAMED[end[1]]
+
+
+def _stem(place: Path) -> str:
+    return place.name.removesuffix(".zip")
 
 
 def _files(place: Path) -> _Files | None:
@@ -310,24 +345,3 @@ def _behaviors(files: _Files, bad_rows: BadRows, notes: list[str]) -> Impression
     notes.extend(f"{source}: {note}" for note in oddities(found))
     number = table["number"].cast(pl.Int64, strict=False)
     return found if number.null_count() else replace(found, number=number.to_numpy())
-
-
-def oddities(shown: Impressions) -> list[str]:
-    """Return what is odd in impressions, in words: counted, and what is made of it."""
-    found = []
-    each = shown.row_of.astype(np.int64) * len(shown.articles) + shown.candidate
-    twice = len(each) - len(np.unique(each))
-    if twice:
-        found.append(
-            f"{twice:,} candidates stand twice in an impression; each stays, as in the official figures."
-        )
-    if shown.clicked is not None:
-        none, only = int((shown.clicks_of == 0).sum()), int((shown.clicks_of == shown.sizes).sum())
-        if none:
-            found.append(f"{none:,} impressions have no click: not measured, not learned from.")
-        if only:
-            found.append(f"{only:,} impressions have only clicks: not measured, not learned from.")
-    cold = int((shown.histories.lengths[shown.history_of] == 0).sum())
-    if cold:
-        found.append(f"{cold:,} of {len(shown):,} impressions are of readers without a history.")
-    return found

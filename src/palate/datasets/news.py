@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from palate.columns import BadRows
 from palate.datasets import files, mind, own
 from palate.datasets.dataset import DatasetInfo
-from palate.datasets.newsdata import NewsDataset
+from palate.datasets.newsdata import NewsDataset, Part
 from palate.datasets.simulate import news_world
 from palate.errors import DataError, did_you_mean
 from palate.news import Impressions
@@ -56,6 +57,7 @@ def load_news(
     articles: str | Path | None = None,
     item: str | None = None,
     text: str | None = None,
+    only: Sequence[Part] = (),
     bad_rows: BadRows = "raise",
     **columns: Any,
 ) -> NewsDataset:
@@ -68,6 +70,8 @@ def load_news(
         articles: beside a file of impressions, the file of the articles, one a row.
         item: the column of `articles` with their ids; None: item, article or one of its like.
         text: the column of `articles` that models read; None: the title or name.
+        only: of MIND's files, read the first of these parts (`train`, `valid`, `test`) that is there, and no other;
+            none named: all of them.
         bad_rows: of MIND's files: `raise` for rows that do not read, with their line numbers, or `drop` and count them.
         columns: of a file of impressions, as `palate.Impressions.from_table` takes them.
 
@@ -100,13 +104,13 @@ def load_news(
     if name_or_path == "news-world":
         return news_world().dataset
     if str(name_or_path) in mind.NAMES:
-        return mind.load_named(str(name_or_path))
+        return mind.load_named(str(name_or_path), only=only, bad_rows=bad_rows)
     if not path.exists():
         hint = did_you_mean(str(name_or_path), NAMES)
         raise DataError(
             f"There is no news data set and no folder '{name_or_path}'.{hint} The names are: {', '.join(NAMES)}."
         )
-    return mind.load(path, bad_rows=bad_rows)
+    return mind.load(path, only=only, bad_rows=bad_rows)
 
 
 def _of_files(
@@ -127,5 +131,5 @@ def _of_files(
     if text is not None:
         catalogue = catalogue.reading(text)
     return NewsDataset(
-        path.stem, catalogue, shown, source=str(path), notes=(*opened.notes, *notes, *mind.oddities(shown))
+        path.stem, catalogue, shown, source=str(path), notes=(*opened.notes, *notes, *shown.notes)
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from palate.catalogue import Catalogue
-from palate.errors import SplitError
+from palate.errors import DataError, SplitError, listing
 from palate.news import Impressions
+
+Part = Literal["train", "valid", "test"]
+PARTS: tuple[Part, ...] = ("train", "valid", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +23,8 @@ class NewsDataset:
     """As `load_news` knows it, or that of its folder"""
     articles: Catalogue
     """One row an article; what is known of it"""
-    train: Impressions
-    """The part to learn from"""
+    learn_from: Impressions | None
+    """The part to learn from, where there is one; `train` is the same, and says so where there is none"""
     valid: Impressions | None = None
     """The part that was published to measure on, where there is one (MIND calls it dev)"""
     test: Impressions | None = None
@@ -33,35 +37,65 @@ class NewsDataset:
     """What was odd in the files, and what was made of it"""
 
     def __repr__(self) -> str:
-        parts = [f"{name} {part!r}" for name in ("train", "valid", "test") if (part := getattr(self, name))]
+        parts = [f"{name} {part!r}" for name, part in self.parts().items()]
         return f"NewsDataset({self.name}: {self.articles!r}; {', '.join(parts)})"
 
     @property
+    def train(self) -> Impressions:
+        """The part to learn from. Raises DataError where there is none, as in MIND's dev or test alone."""
+        if self.learn_from is None:
+            raise DataError(
+                f"{self.name} has no part to learn from, only {listing(self.parts())}: it can be scored, not learned "
+                "from. Give the whole set, or its train part."
+            )
+        return self.learn_from
+
+    def parts(self) -> dict[Part, Impressions]:
+        """Return the parts that are there, by name."""
+        told: dict[Part, Impressions | None] = {
+            "train": self.learn_from, "valid": self.valid, "test": self.test
+        }  # fmt: skip
+        return {name: part for name, part in told.items() if part is not None}
+
+    def first(self, *names: Part) -> Impressions:
+        """Return the first of these parts that is there. Raises DataError where none is."""
+        parts = self.parts()
+        for name in names:
+            if name in parts:
+                return parts[name]
+        raise DataError(f"{self.name} has no {' and no '.join(names)} part, only {listing(parts)}.")
+
+    @property
     def fingerprint(self) -> str:
-        """SHA-256 of the content of train."""
-        return self.train.fingerprint
+        """SHA-256 of the content of train; where there is none, of the part to measure on, or to submit."""
+        return self.first(*PARTS).fingerprint
 
     def facts(self) -> dict[str, float]:
-        """Return how much there is, and how it is spread, in figures by name; those of histories are of train."""
-        shown = self.train
+        """Return how much there is, and how it is spread, in figures by name.
+
+        Those of readers, candidates, clicks and histories are of train, or else of the first part that is there.
+        """
+        what = {"train": "learn from", "valid": "measure on", "test": "submit"}
+        parts = self.parts()
+        of, shown = next(iter(parts.items()))
         lengths = shown.histories.lengths[shown.history_of]
-        counts = {f"impressions to {what}": len(part) for what, part in self._parts() if part is not None}
+        counts = {f"impressions to {what[name]}": len(part) for name, part in parts.items()}
+        clicks = {} if shown.clicked is None else {
+            f"clicks in {of}": shown.n_clicks,
+            "share of candidates clicked": shown.n_clicks / shown.n_candidates,
+        }  # fmt: skip
         return counts | {
-            "readers of train": len(shown.users),
+            f"readers of {of}": len(shown.users),
             "articles": len(self.articles),
-            "articles shown in train": len(np.unique(shown.candidate)),
+            f"articles shown in {of}": len(np.unique(shown.candidate)),
             "impressions a reader, median": float(np.median(np.bincount(shown.user))),
             "candidates an impression, median": float(np.median(shown.sizes)),
             "candidates an impression, at most": int(shown.sizes.max()),
-            "clicks in train": shown.n_clicks,
-            "share of candidates clicked": shown.n_clicks / shown.n_candidates,
+            **clicks,
             "articles read before, median": float(np.median(lengths)),
             "articles read before, at most": int(lengths.max()),
             "share of impressions without a history": float((lengths == 0).mean()),
         }
-
-    def _parts(self) -> tuple[tuple[str, Impressions | None], ...]:
-        return (("learn from", self.train), ("measure on", self.valid), ("submit", self.test))
 
     def split_by_time(self, share: float = 0.8) -> NewsDataset:
         """Return the set with the first `share` of train as train, and the rest of it as valid.
@@ -71,4 +105,4 @@ class NewsDataset:
         if self.valid is not None:
             raise SplitError(f"{self.name} was published with a part to measure on: use it.")
         train, valid = self.train.before(share)
-        return replace(self, train=train, valid=valid)
+        return replace(self, learn_from=train, valid=valid)

@@ -35,7 +35,7 @@ def to_mind(news: NewsDataset, folder: str | Path) -> list[Path]:
 
     """
     folder = Path(folder)
-    parts = {"train": news.train, "dev": news.valid, "test": news.test}
+    parts = {"train": news.learn_from, "dev": news.valid, "test": news.test}
     places = []
     for name, shown in parts.items():
         if shown is None:

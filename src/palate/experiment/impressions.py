@@ -133,7 +133,7 @@ def _data_facts(parts: Parts) -> DataFacts:
         licence=data.licence,
         source=data.source,
         notes=list(dict.fromkeys(note for one in (data, *both) for note in one.notes)),
-        description=replace(data, train=parts.train, valid=parts.test).facts(),
+        description=replace(data, learn_from=parts.train, valid=parts.test).facts(),
     )
 
 
