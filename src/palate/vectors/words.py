@@ -1,7 +1,4 @@
-"""Pretrained vectors of words, from files: GloVe text, or an array of numbers beside its words.
-
-No file here can run code: text and numbers are read, never a pickle.
-"""
+"""Pretrained vectors of words, from files: GloVe text, or an array of numbers beside its words."""
 
 from __future__ import annotations
 
@@ -10,10 +7,10 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from palate.errors import DataError
+from palate.vectors import arrays
 from palate.vocabulary import Vocabulary
 
 
@@ -23,9 +20,7 @@ def word_vectors(
     """Return (words, size) vectors, zeros where the file has none, and (words) which were found.
 
     Args:
-        path: GloVe text; or a .npy of (words, size), whose words stand in a file of the same name that ends in .txt
-        (one
-            a line) or .parquet (a column of words; with a column of numbers beside it, these are the rows).
+        path: GloVe text; or a .npy of (words, size), whose words stand beside it (`palate.vectors.arrays.names`).
         words: those wanted. size: numbers a vector must have; None: what the file has.
 
     Raises:
@@ -62,49 +57,21 @@ def _from_text(
                     f"{path.name}, line {number:,}: {word!r} is not followed by numbers alone."
                 ) from None
             found[code] = True
-    return _finite(table, path), found
+    return arrays.finite(table, path), found
 
 
 def _from_npy(
     path: Path, words: Vocabulary, size: int | None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    try:
-        stored = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise DataError(f"{path} does not read as an array of numbers ({error}).") from None
-    if stored.ndim != 2:
-        raise DataError(f"{path} holds an array of shape {stored.shape}; expected (words, size).")
-    listed, row = _names(path, len(stored))
+    stored = arrays.stored(path)
+    listed, row = arrays.names(path, len(stored), "words")
     table = _checked(np.zeros((len(words), size or 0), np.float32), stored.shape[1], size, path)
     code = words.encode(listed)
     wanted = code >= 0
-    table[code[wanted]] = stored[np.sort(row[wanted])][np.argsort(np.argsort(row[wanted]))]
+    table[code[wanted]] = arrays.rows(stored, row[wanted])
     found = np.zeros(len(words), np.bool_)
     found[code[wanted]] = True
-    return _finite(table, path), found
-
-
-def _names(path: Path, rows: int) -> tuple[pl.Series, NDArray[np.int64]]:
-    """Return the words of a .npy and the row of each."""
-    text, parquet = path.with_suffix(".txt"), path.with_suffix(".parquet")
-    if text.is_file():
-        listed = pl.Series(text.read_text("utf-8").splitlines(), dtype=pl.String)
-        row = np.arange(len(listed))
-    elif parquet.is_file():
-        frame = pl.read_parquet(parquet)
-        of_words = [name for name in frame.columns if frame[name].dtype == pl.String]
-        of_rows = [name for name in frame.columns if frame[name].dtype.is_integer()]
-        if not of_words:
-            raise DataError(f"{parquet}: there is no column of words among {', '.join(frame.columns)}.")
-        listed = frame[of_words[0]]
-        row = frame[of_rows[0]].to_numpy() if of_rows else np.arange(len(listed))
-    else:
-        raise DataError(
-            f"nothing says which words the rows of {path.name} are: put {text.name} or {parquet.name} beside it."
-        )
-    if len(listed) != rows or (len(row) > 0 and (row.min() < 0 or row.max() >= rows)):
-        raise DataError(f"{path.name} has {rows:,} rows, and {len(listed):,} words stand beside it.")
-    return listed, row.astype(np.int64)
+    return arrays.finite(table, path), found
 
 
 def _checked(
@@ -117,12 +84,6 @@ def _checked(
             "or give another file."
         )
     return table if table.shape[1] == width else np.zeros((len(table), width), np.float32)
-
-
-def _finite(table: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
-    if not np.isfinite(table).all():
-        raise DataError(f"{path.name} has numbers that are not finite.")
-    return table
 
 
 def _opened(path: Path) -> IO[str]:

@@ -47,6 +47,29 @@ def test_a_blend_of_one_orders_as_the_one(world: NewsWorld) -> None:
     )
 
 
+def test_candidates_are_ranked_as_an_impression_that_shows_them(world: NewsWorld) -> None:
+    """Standardised over the candidates, not over the catalogue: so the order is that of the score of an impression."""
+    news = world.dataset
+    assert news.valid is not None
+    blend = NewsBlend().fit(news)
+    shown = replace(news.valid.select(np.arange(60)), time=None)  # what comes next, by all of train
+    scores = np.split(np.asarray(blend.score_impressions(shown)), shown.indptr[1:-1])
+    past = shown.histories.select(shown.history_of)
+    for row in range(len(shown)):
+        some = shown.articles.decode(shown.candidate[shown.indptr[row] : shown.indptr[row + 1]]).to_list()
+        read = shown.articles.decode(past.item[past.indptr[row] : past.indptr[row + 1]]).to_list()
+        assert blend.score(histories=[read], items=some)[0] == pytest.approx(scores[row], abs=1e-9)
+        ranked = blend.rank([read], [some])
+        assert ranked["item"].to_list() == [some[place] for place in np.lexsort((some, -scores[row]))]
+
+
+def test_a_reader_without_a_history_is_answered_as_by_its_click_rate(world: NewsWorld) -> None:
+    news = world.dataset
+    blend, ctr = NewsBlend().fit(news), palate.CTR().fit(news)
+    some = news.articles.table["item"].head(8).to_list()
+    assert blend.rank([[]], [some])["item"].to_list() == ctr.rank([[]], [some])["item"].to_list()
+
+
 def test_weights_are_those_of_train_alone(world: NewsWorld) -> None:
     """What comes after train changes neither the weights nor what is scored of earlier seconds."""
     news = world.dataset

@@ -77,7 +77,7 @@ class NewsModel(Recommender):
         if catalogue is not None:
             checks.check_catalogue(catalogue, seen)
             ids.append(catalogue.table["item"])
-        elif self.needs_text:
+        elif self.reads_text:
             raise DataError(
                 f"{self.name} reads articles: give catalogue = palate.Catalogue.from_table(..., text = [...])."
             )
@@ -136,8 +136,8 @@ class NewsModel(Recommender):
             histories=replace(fitted.histories, item=code[fitted.histories.item]),
             popularity=popularity,
             catalogue=Catalogue(table.sort("item"), name=like.name, text=like.text),
-            state=self._moved(fitted.state, code, len(items)),
         )
+        other._fitted.state = other._moved(fitted.state, code, len(items))
         return other
 
     def _one_context(self, user: Id | None, history: object | None) -> Contexts:
@@ -146,6 +146,11 @@ class NewsModel(Recommender):
             return super()._one_context(user, history)
         alone = super()._one_context(None, history)
         return replace(alone, users=self.users.encode(as_ids([user])))
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether it reads articles, with these parameters."""
+        return self.needs_text
 
     # --- what a model writes ------------------------------------------------------------------------------------
 
@@ -158,7 +163,7 @@ class NewsModel(Recommender):
         raise NotImplementedError
 
     def _moved(self, state: Any, code: Codes, n_items: int) -> Any:
-        """Return the state when item n has become item code[n] of `n_items`."""
+        """Return the state when item n has become item code[n] of `n_items`; this model knows these and their text."""
         return state
 
     def _fit(self, train: Interactions, pairs: Pairs) -> Any:

@@ -3,10 +3,11 @@
     s(u, i) = sum over models of w_m z_m(u, i)
 
 where z is a model's score less its mean over the candidates of the impression, by its standard deviation there; what a
-model does not know has 0. The weights make the clicks of the last impressions of train most likely among what was shown
-beside them (the conditional logit of McFadden 1974, a concave problem), for which the models are fitted once more, to
-what came before. None is below zero. So the click rate so far, which reads nothing, and the words, which count nothing,
-add up.
+model does not know has 0. `rank` and `score` do so over the items that they are given, `recommend` over all that it may
+list: the scores of one call compare, those of two need not. The weights make the clicks of the last impressions of
+train most likely among what was shown beside them (the conditional logit of McFadden 1974, a concave problem), for
+which the models are fitted once more, to what came before. None is below zero. So the click rate so far, which reads
+nothing, and the words, which count nothing, add up.
 
 Cost: the models' own, twice.
 """
@@ -50,6 +51,7 @@ class NewsBlend(NewsModel):
 
     name: ClassVar[str] = "news_blend"
     needs_text: ClassVar[bool] = False
+    learns_from_history: ClassVar[bool] = False
     state_type: ClassVar[type] = NewsBlendState
 
     models: list[dict[str, Any]] = Field([{"name": "ctr"}, {"name": "content"}], min_length=1)
@@ -88,6 +90,7 @@ class NewsBlend(NewsModel):
         for model, one in zip(self.models, state.states(), strict=True):
             member = nested.create(model)
             assert isinstance(member, NewsModel)
+            member._fitted = replace(self.fitted, state=one)
             moved.append(member._moved(one, code, n_items))
         return NewsBlendState.of(state.names, moved, weights=state.weights)
 
@@ -110,11 +113,11 @@ class NewsBlend(NewsModel):
         return scores
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
-        every = np.arange(len(self.items), dtype=np.int32)
+        """Standardise over what is asked for, as an impression over what it shows."""
         scores = np.zeros((len(contexts), len(columns)))
         for member, weight in zip(self._once(self._members), self.fitted.state.weights, strict=True):
             if weight > 0:
-                scores += weight * standard(member._scores(contexts, every).astype(np.float64))[:, columns]
+                scores += weight * standard(member._scores(contexts, columns).astype(np.float64))
         return scores
 
 
