@@ -57,12 +57,15 @@ def fit(kind: str, world_seed: int, label: str, seed: int) -> dict[str, Any]:
         scores = world.scores(valid, personal=label == "oracle")
     else:
         name = label.partition("-")[0]
+        asked = valid
         if label == "npa-shared":
-            train, valid = (as_one(part) for part in (train, valid))
+            train, asked = as_one(train), as_one(valid)
         params = {"seed": seed} if name in ("nrms", "npa") else {}
         model = palate.models.create(name, **params).fit(train, catalogue=world.dataset.articles)
         found = {"cpu_fit": round(clock.read()[1]["evaluate"], 1), "epochs": len(model.fitted.trace)}
-        scores = model.score_impressions(valid)
+        scores = model.score_impressions(
+            asked
+        )  # measured by reader all the same: intervals are of who was asked
         if label == "npa" and kind != "two-alike":
             found |= attention(model, world, valid)
     told = measured(valid, scores, ["impression_auc"], clock, seed=1, bootstrap=500, label=label).estimate(

@@ -75,6 +75,10 @@ def test_a_model_is_asked_and_what_is_odd_is_said(world: NewsWorld):
     assert not content.notes
     chance = judged(shown, np.random.default_rng(3).random(shown.n_candidates))
     assert "is not told from chance" in chance.notes[0]
+    turned = judged(shown, -world.scores(shown))
+    assert turned.estimate("impression_auc").mean < 0.3
+    assert "is worse than chance" in turned.notes[0]
+    assert len(turned.notes) == 1
     labels = shown.labels.copy()
     labels[: shown.indptr[3]] = False
     part = judged(

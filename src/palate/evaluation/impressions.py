@@ -171,10 +171,16 @@ def _notes(
         )
     by_reader = np.bincount(user, auc - auc.mean())
     error = float(np.sqrt((by_reader**2).sum())) / len(auc)
-    if auc.mean() - 0.5 < 2 * error:
+    lead = float(auc.mean()) - 0.5
+    if abs(lead) < 2 * error:
         notes.append(
             f"An AUC of {auc.mean():.3f} is not told from chance (0.5, standard error {error:.3f}): look at the text, "
             "the vocabulary, the ids of articles and the settings before anything else."
+        )
+    elif lead < 0:
+        notes.append(
+            f"An AUC of {auc.mean():.3f} is worse than chance (0.5, standard error {error:.3f}): the order is turned "
+            "round. Look whether labels or scores are, and what readers saw that the model did not."
         )
     return notes
 
