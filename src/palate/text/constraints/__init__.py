@@ -1,7 +1,7 @@
 """What a text can be asked to do, so that it can be proven: kinds of constraints, each with its verifier."""
 
 from palate.text.constraints.kind import NEGATION, Band, Category, Constraint, Kind, Scope, Slots, Type
-from palate.text.constraints.registry import GROUP, holds, kind_of, kinds
+from palate.text.constraints.registry import GROUP, holds, kind_of, kinds, refuted
 
 __all__ = [
     "GROUP",
@@ -16,4 +16,5 @@ __all__ = [
     "holds",
     "kind_of",
     "kinds",
+    "refuted",
 ]

@@ -56,6 +56,8 @@ class Kind(ABC):
     """how many of this kind one text may have"""
     copied: ClassVar[tuple[str, ...]] = ()
     """slots whose words are taken from the text: names, keywords. What a reader may find by looking for the word"""
+    unnamed: bool = False
+    """asked only of texts whose main goal names nobody: beside a name ("Mrs. Brown") one would know the value"""
     alone: ClassVar[bool] = False
     """corrupted inside its own text, as the order of two names, rather than by what is true of another text"""
 
@@ -106,6 +108,7 @@ class Category(Kind):
     of: Any
     values: Mapping[str, str]
     phrasings: tuple[str, ...]
+    unnamed: bool = False
 
     def extract(self, prose: Prose, rng: Random) -> Slots | None:
         """Return the one value that is true, or None."""

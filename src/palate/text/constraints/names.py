@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from palate.text.constraints.kind import Band, Category, Kind, Scope, Slots, Type
+from palate.text.constraints.kind import Band, Kind, Scope, Slots, Type
 from palate.text.constraints.people import Person, leading, mentions, people
 from palate.text.prose import Prose
 
@@ -240,15 +240,6 @@ def _cast(prose: Prose) -> int:
     return len(prose.once(people))
 
 
-def _address(prose: Prose) -> tuple[str, ...]:
-    known = prose.once(people)
-    titled = sum(one.count for one in known if one.name.split()[0].endswith((".", "ss", "ady", "ir")))
-    whole = sum(one.count for one in known)
-    if whole < 5:
-        return ()
-    return ("title",) if titled >= 0.5 * whole else ("plain",) if titled <= 0.1 * whole else ()
-
-
 KINDS: tuple[Kind, ...] = (
     Appears(
         "name",
@@ -311,17 +302,5 @@ KINDS: tuple[Kind, ...] = (
         width=0.4,
         least=1,
         bottom=2,
-    ),
-    Category(
-        "address",
-        "broad",
-        "mixed",
-        _address,
-        {"title": "titles and surnames", "plain": "plain names alone"},
-        (
-            "Call the characters by {}.",
-            "Use {} for the people in it.",
-            "Refer to people chiefly by {}.",
-        ),
     ),
 )

@@ -1,18 +1,22 @@
 """Facts of many texts to contrasts: what is true of a text beside the same, minimally changed, that is not.
 
 By default two texts exchange what is true of them: "Name Holmes" is true of the one, "Name Darcy" of the other, and
-each is false of the other text. Every value then is as often true as it is corrupted, so a reader who has only the
-instructions cannot tell the two apart; and each corrupted constraint is true of a text in the set.
+each is false of the other text. Every value then is as often true as it is corrupted, so a constraint by itself tells
+nothing; and each corrupted constraint is true of a text in the set. What is left to tell is how a constraint goes with
+the main goal and with the other constraints, which are those of its text: `Trial.blind` measures how far that goes.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
 from palate.text.constraints.kind import NEGATION, Constraint, Kind, Slots, dice
+from palate.text.constraints.people import leading
+from palate.text.constraints.registry import holds, refuted
 from palate.text.prose import Prose
 
 Corrupter = Literal["exchange", "own"]
@@ -33,6 +37,13 @@ class Contrast:
 
     chosen: Constraint
     rejected: Constraint
+    link: str = ""
+    """the same of both halves of an exchange, so that they can be kept together; empty: it has no other half"""
+
+    @property
+    def same(self) -> bool:
+        """Whether both sides say the same, so that there is nothing to tell apart."""
+        return self.chosen.text == self.rejected.text
 
 
 @dataclass(frozen=True)
@@ -54,10 +65,15 @@ class Link:
 
 
 def facts(texts: Iterable[Prose], kinds: Sequence[Kind], rng: Random) -> list[list[Fact]]:
-    """Return, for each kind, what is true of the texts; of a kind that may stand several times, different things."""
+    """Return, for each kind, what is true of the texts; of a kind that may stand several times, different things.
+
+    A kind that a name would tell of is passed over where the main goal names somebody.
+    """
     found: list[list[Fact]] = [[] for _ in kinds]
     for number, prose in enumerate(texts):
         for kind, mine in zip(kinds, found, strict=True):
+            if kind.unnamed and prose.once(leading):
+                continue
             known: list[Slots] = []
             for _ in range(kind.most):
                 slots = kind.extract(prose, rng)
@@ -120,8 +136,9 @@ def _exchanged(one: Fact, other: Fact, texts: Sequence[Prose], rng: Random) -> L
     if not (kind.refuted(mine, texts[one.text]) and kind.refuted(theirs, texts[other.text])):
         return None
     wording = rng.getrandbits(32)  # the same for both, so that sentences as wholes are exchanged too
+    link = f"{kind.name}-{wording:08x}"
     made = [
-        (fact.text, contrast(kind, fact.slots, wrong, wording))
+        (fact.text, contrast(kind, fact.slots, wrong, wording, link))
         for fact, wrong in ((one, mine), (other, theirs))
     ]
     return Link(kind, tuple(made)) if all(fair(contrast_) for _, contrast_ in made) else None
@@ -136,13 +153,35 @@ def _own(fact: Fact, found: Sequence[Fact], texts: Sequence[Prose], rng: Random)
     return Link(fact.kind, ((fact.text, made),)) if fair(made) else None
 
 
-def contrast(kind: Kind, right: Slots, wrong: Slots, wording: int) -> Contrast:
+def contrast(kind: Kind, right: Slots, wrong: Slots, wording: int, link: str = "") -> Contrast:
     """Return both constraints, said in the same words; `wording` is the seed that chooses them."""
     chosen, rejected = (
         Constraint(kind.name, kind.scope, kind.type, slots, kind.say(slots, dice(wording)))
         for slots in (right, wrong)
     )
-    return Contrast(chosen, rejected)
+    return Contrast(chosen, rejected, link)
+
+
+def proven(one: Contrast, prose: Prose) -> bool:
+    """Return whether a text does what is asked and clearly fails the corruption; of no kind, nothing says otherwise."""
+    return not one.chosen.kind or (holds(one.chosen, prose) and refuted(one.rejected, prose))
+
+
+def still_proven(
+    every: Sequence[Sequence[Contrast]], read: Sequence[str | None]
+) -> list[tuple[Contrast, ...]]:
+    """Return what is left of the contrasts of texts of which only a beginning is read; None: the whole text is.
+
+    Those that are not proven of the beginning go, and with each the other half of its exchange, wherever that is: else
+    its value would be told by being the only one of the two.
+    """
+    found: list[list[Contrast]] = []
+    for mine, text in zip(every, read, strict=True):
+        prose = Prose(text or "")
+        found.append([one for one in mine if text is None or proven(one, prose)])
+    there = Counter(one.link for mine in every for one in mine if one.link)
+    left = Counter(one.link for mine in found for one in mine if one.link)
+    return [tuple(one for one in mine if left[one.link] == there[one.link]) for mine in found]
 
 
 def fair(one: Contrast) -> bool:
@@ -155,6 +194,32 @@ def fair(one: Contrast) -> bool:
         and not NEGATION.search(wrong)
         and more - less <= max(2, 0.15 * more)
     )
+
+
+def drawn(every: Sequence[Sequence[Contrast]], rng: Random, *, draws: int = 1) -> list[tuple[int, int]]:
+    """Return contrasts, as (text, place), so that each text has `draws` of its own, or all where it has fewer.
+
+    Of an exchange both halves are there, one after the other, so that what wins in the one loses in the other. Those
+    between texts that both lack one come first; so a text has few more than it asked for.
+    """
+    linked: dict[str, list[tuple[int, int]]] = {}
+    for number, mine in enumerate(every):
+        for place, one in enumerate(mine):
+            if not one.same:
+                linked.setdefault(one.link or f"{number}/{place}", []).append((number, place))
+    waiting = rng.sample(sorted(linked), len(linked))
+    found: list[tuple[int, int]] = []
+    have: Counter[int] = Counter()
+    for enough in (all, any):
+        left = []
+        for link in waiting:
+            if enough(have[number] < draws for number, _ in linked[link]):
+                found += linked[link]
+                have.update(number for number, _ in linked[link])
+            else:
+                left.append(link)
+        waiting = left
+    return found
 
 
 def copied(kind: Kind, slots: Slots) -> frozenset[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
 
 from palate.errors import DataError, PlanError, did_you_mean
 from palate.text.constraints import mentions, names, shape, voice
-from palate.text.constraints.kind import Constraint, Kind
+from palate.text.constraints.kind import Constraint, Kind, Slots
 from palate.text.prose import Prose
 
 GROUP = "palate.constraints"
@@ -61,9 +62,23 @@ def holds(constraint: Constraint, prose: Prose) -> bool:
     >>> holds(Constraint("name", "specific", "semantic", {"name": "Ann"}, "…"), Prose("Ann came. Annabel went."))
     True
     """
-    kind = kind_of(constraint.kind)
+    return _asked(constraint, prose, lambda kind: kind.holds)
+
+
+def refuted(constraint: Constraint, prose: Prose) -> bool:
+    """Return whether a text clearly fails what a constraint says: a narrower claim than `not holds`. Raises as `holds`.
+
+    >>> refuted(Constraint("name", "specific", "semantic", {"name": "Ann"}, "…"), Prose("Joanna came."))
+    False
+    """
+    return _asked(constraint, prose, lambda kind: kind.refuted)
+
+
+def _asked(
+    constraint: Constraint, prose: Prose, of: Callable[[Kind], Callable[[Slots, Prose], bool]]
+) -> bool:
     try:
-        return kind.holds(constraint.slots, prose)
+        return of(kind_of(constraint.kind))(constraint.slots, prose)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             f"the slots {constraint.slots} are not those of a constraint of the kind {constraint.kind!r} "

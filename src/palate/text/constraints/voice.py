@@ -183,6 +183,7 @@ KINDS: tuple[Kind, ...] = (
         figure,
         {"woman": "a woman", "man": "a man"},
         ("The central figure is {}.", "Make it chiefly about {}.", "Put {} at the centre of the text."),
+        unnamed=True,
     ),
     Category(
         "mood",
