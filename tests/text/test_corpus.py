@@ -9,6 +9,7 @@ import re
 from importlib import resources
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from palate.errors import DataError, PlanError
@@ -100,6 +101,23 @@ def test_what_is_left_out_is_counted_by_reason(tmp_path: Path):
         "the same text twice": 1,
         "under 20 words": 1,
     }
+
+
+def test_parquet_and_json_lines_give_the_same_texts(tmp_path: Path):
+    rows = [{"text": SENTENCE * 3, "source": "a", "title": "One"}, {"text": "It went. " * 20, "source": "b"}]
+    lines(tmp_path / "a.jsonl", *rows)
+    pl.DataFrame(rows).write_parquet(tmp_path / "a.parquet")
+    found = documents(tmp_path / "a.parquet", words=(10, 100)).documents
+    assert found == documents(tmp_path / "a.jsonl", words=(10, 100)).documents
+    assert [one.chapter for one in found] == ["a/One", found[1].id]
+
+
+def test_pieces_of_one_chapter_know_it(tmp_path: Path):
+    text = SENTENCE * 3 + "He had no boat of his own. " + SENTENCE * 3 + "So he went home. " + SENTENCE * 2
+    path = lines(tmp_path / "a.jsonl", {"text": text, "source": "a", "title": "One"})
+    found = documents(path, words=(10, 40), pieces=3).documents
+    assert len({one.id for one in found}) == len(found) > 1
+    assert {one.chapter for one in found} == {"a/One"}
 
 
 def test_a_place_without_a_fitting_text_says_why(tmp_path: Path):

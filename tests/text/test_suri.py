@@ -15,6 +15,7 @@ from random import Random
 from statistics import median
 from typing import Any
 
+import polars as pl
 import pytest
 
 from palate.cli.text_build import build as build_verb
@@ -22,6 +23,7 @@ from palate.cli.text_validate import validate as validate_verb
 from palate.errors import DataError, PlanError, SplitError
 from palate.text.constraints import NEGATION, Constraint, holds, kind_of
 from palate.text.constraints.pairing import Contrast, copied
+from palate.text.constraints.people import leading
 from palate.text.corpus import Document, documents, sources
 from palate.text.prose import Prose
 from palate.text.suri import (
@@ -120,6 +122,32 @@ def test_a_value_is_as_often_true_as_it_is_corrupted(examples: list[Example]):
         mine = [one for one in every if one.chosen.kind == kind]
         sides = [Counter(getattr(one, side).slots[slot] for one in mine) for side in ("chosen", "rejected")]
         assert sides[0] == sides[1]
+
+
+def test_both_halves_of_an_exchange_have_one_link_and_stand_in_two_texts(examples: list[Example]):
+    halves: dict[str, list[tuple[str, Contrast]]] = {}
+    for example in examples:
+        for one in example.contrasts:
+            if one.chosen.kind in ("order", "more_often"):  # turned round in their own text
+                assert not one.link
+            else:
+                halves.setdefault(one.link, []).append((example.id, one))
+    assert "" not in halves
+    for (mine, one), (theirs, other) in halves.values():
+        assert mine != theirs
+        if one.chosen.kind not in ("entrance", "paragraph"):  # these keep their own name or number
+            assert (one.chosen, one.rejected) == (other.rejected, other.chosen)
+
+
+def test_the_kinds_that_a_goal_gives_away_are_not_asked_beside_it(examples: list[Example]):
+    asked = [one for example in examples for one in example.contrasts if one.chosen.kind == "figure"]
+    named = [
+        example
+        for example in examples
+        if any(one.chosen.kind == "figure" for one in example.contrasts) and leading(Prose(example.answer))
+    ]
+    assert asked
+    assert not named
 
 
 def test_what_a_text_alone_has_is_asked_once_and_not_told_by_the_goal(examples: list[Example]):
@@ -224,7 +252,7 @@ def test_a_set_is_read_as_it_was_written_in_the_published_columns(few: list[Exam
     row = json.loads((tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()[0])
     assert list(row) == [
         "id", "type", "main_ins", "cons_chosen", "cons_rejected", "prompt_chosen", "prompt_rejected", "answer",
-        "messages", "constraints", "source",
+        "messages", "constraints", "source", "title",
     ]  # fmt: skip
     assert row["prompt_chosen"] == [{"role": "user", "content": f"{row['main_ins']}\n{row['cons_chosen']}"}]
     assert row["prompt_rejected"] == [
@@ -232,13 +260,13 @@ def test_a_set_is_read_as_it_was_written_in_the_published_columns(few: list[Exam
     ]
     assert row["messages"] == [*row["prompt_chosen"], *row["answer"]]
     assert set(row["constraints"][0]) == {
-        "kind", "scope", "type", "slots", "text", "slots_rejected", "text_rejected",
+        "kind", "scope", "type", "slots", "text", "slots_rejected", "text_rejected", "link",
     }  # fmt: skip
 
 
 def published(**changed: object) -> dict[str, Any]:
     row = {
-        "id": "7", "type": "b3", "main_ins": "Write a story.", "cons_chosen": "- One.\n\n* Two.",
+        "id": "7", "type": "web", "main_ins": "Write a story.", "cons_chosen": "- One.\n\n* Two.",
         "cons_rejected": "- Uno.\n2. Dos.",
         "prompt_chosen": [{"role": "user", "content": "Write a story.\n- One.\n* Two."}],
         "prompt_rejected": [{"role": "user", "content": "Write a story.\n- Uno.\n2. Dos."}],
@@ -264,6 +292,33 @@ def test_the_published_columns_alone_are_read_and_nothing_in_them_is_proven(tmp_
     report = validate([example])
     assert (report.proven, report.unproven, report.problems) == (0, 2, ())
     assert read(write([example], tmp_path / "b.jsonl")) == [example]
+
+
+def test_parquet_is_read_as_json_lines_are(few: list[Example], tmp_path: Path):
+    rows = [published(), published(id="8")]
+    pl.DataFrame(rows).write_parquet(tmp_path / "a.parquet")
+    (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    assert read(tmp_path / "a.parquet") == read(tmp_path / "a.jsonl")
+    pl.DataFrame([published(), published(main_ins=None)]).write_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=r"b\.parquet, row 2: main_ins is NoneType"):
+        read(tmp_path / "b.parquet")
+    (tmp_path / "torn.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:-20])
+    with pytest.raises(DataError, match=r"torn\.parquet cannot be read as Parquet"):
+        read(tmp_path / "torn.parquet")
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        read(tmp_path / "none.parquet")
+
+
+def test_a_row_whose_text_was_not_published_is_refused(tmp_path: Path):
+    path = tmp_path / "a.jsonl"
+    for answer in ("books3/a/b.epub.txt", None):
+        row = published(type="b3", answer=[{"role": "assistant", "content": answer}])
+        path.write_text(f"{json.dumps(published())}\n{json.dumps(row)}\n", encoding="utf-8")
+        with pytest.raises(DataError, match=r"line 2: the answer has \d words and the type is b3"):
+            read(path)
+    whole = [{"role": "assistant", "content": "It was. " * 200}]
+    path.write_text(json.dumps(published(type="b3", answer=whole)), encoding="utf-8")
+    assert read(path)[0].type == "b3"
 
 
 def without(row: dict[str, Any], *columns: str) -> dict[str, Any]:
@@ -403,7 +458,8 @@ def test_splits_share_no_source_and_come_near_to_the_shares(embedded: tuple[Docu
     assert len(set.union(*homes)) == sum(map(len, homes)) == 6
     assert len(parts["train"]) > 0.6 * len(embedded)
     assert split(embedded) == parts
-    assert {len(split(embedded, seed=seed)["train"]) for seed in range(3)} != set()
+    alike = [Document(name, "", name) for name in "abcdef"]  # sources of the same size are drawn
+    assert len({split(alike, seed=seed)["test"] for seed in range(9)}) > 1
     with pytest.raises(SplitError, match="Give more sources, or fewer parts"):
         split([one for one in embedded if one.source.startswith("h-g")])
     with pytest.raises(SplitError, match="a share above 0"):
@@ -441,6 +497,27 @@ def test_the_verbs_build_and_validate(tmp_path: Path, capsys: pytest.CaptureFixt
     report = json.loads(capsys.readouterr().out)
     assert report["sound"]
     assert median([len(one.contrasts) for one in read(tmp_path / "a.jsonl")]) >= 3
+
+
+def test_kinds_are_held_out_by_name(tmp_path: Path):
+    source = tmp_path / "texts.jsonl"
+    rows = [{"source": one.source, "text": one.text} for one in documents().documents[::9]]
+    source.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    held = "tense, mood,ending"
+    found = {}
+    for option, constraints in (("kinds", "1-3"), ("without_kinds", "3-6")):
+        out = tmp_path / f"{option}.jsonl"
+        build_verb(str(source), out=out, constraints=constraints, quiet=True, **{option: held})
+        found[option] = set(validate(read(out)).kinds)
+    assert found["kinds"] <= {"tense", "mood", "ending"}
+    assert len(found["without_kinds"]) > 10
+    assert not found["without_kinds"] & {"tense", "mood", "ending"}
+    with pytest.raises(PlanError, match="Did you mean 'tense'"):
+        build_verb(str(source), out=tmp_path / "a.jsonl", kinds="tens")
+    with pytest.raises(PlanError, match="give one of the two"):
+        build_verb(str(source), out=tmp_path / "a.jsonl", kinds="tense", without_kinds="mood")
+    with pytest.raises(PlanError, match="they go with --by rules"):
+        build_verb(str(source), out=tmp_path / "a.jsonl", kinds="tense", by="local", model="tiny")
 
 
 def test_the_verbs_refuse_what_they_cannot_do(

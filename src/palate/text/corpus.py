@@ -1,10 +1,11 @@
 # ruff: noqa: RUF001 (typographic quotation marks are what this file is about)
 """Long texts written by people: read, cleaned, and brought into a band of lengths.
 
-A place is "embedded" (the slice that ships with Palate), a file of JSON lines (.jsonl, .gz or not; columns `text` and,
-where there, `source`, `title`, `type`), a .txt file, or a folder of .txt files. Each .txt file is a source; a book is
-cut at its chapters. Cleaning follows the released code of Suri (Pham et al., Findings of EMNLP 2024) as far as prose
-asks for it: front matter before the first chapter, bibliographies, a trailing half sentence.
+A place is "embedded" (the slice that ships with Palate), a file of JSON lines (.jsonl, .gz or not) or of Parquet
+(.parquet) with columns `text` and, where there, `source`, `title`, `type`, a .txt file, or a folder of .txt files. Each
+.txt file is a source; a book is cut at its chapters. Cleaning follows the released code of Suri (Pham et al., Findings
+of EMNLP 2024) as far as prose asks for it: front matter before the first chapter, bibliographies, a trailing half
+sentence.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ WORDS = (2048, 5024)
 LONGEST_LINE = 64 * 2**20
 """bytes of one JSON line at most"""
 
+_AT_ONCE = 500
+"""rows of a Parquet file in memory at a time: texts are long"""
 _SPACES = re.compile(r"[^\S\n\u200a]")
 _GONE = re.compile(r"[\u200a\u200b\u2060\ufeff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BLANK_LINES = re.compile(r"\n[^\S\n]*\n\s*")
@@ -61,6 +64,16 @@ class Document:
     def id(self) -> str:
         """The source, and a digest of the text: the same text has the same id in every set."""
         return f"{self.source}/{hashlib.sha256(self.text.encode()).hexdigest()[:12]}"
+
+    @property
+    def chapter(self) -> str:
+        """What the text is a piece of: pieces of one chapter are alike, so they count as one where luck is weighed."""
+        return chapter_of(self.source, self.title) or self.id
+
+
+def chapter_of(source: str, title: str) -> str:
+    """Return the name of a chapter among all sources; empty where the text has no title."""
+    return f"{source}/{title}" if title else ""
 
 
 @dataclass(frozen=True)
@@ -153,21 +166,47 @@ def texts(place: str | Path = EMBEDDED) -> Iterator[Document]:
 
 def _json_texts(path: Path) -> Iterator[Document]:
     stem = path.name.split(".")[0]
-    for line, row in json_rows(path):
+    for where, row in rows(path):
         if "text" not in row:
             raise DataError(
-                f"{path.name}, line {line}: no column 'text' among {listing(row) or 'none'}. Each line is a JSON "
-                "object with text, and where known source, title and type."
+                f"{where}: no column 'text' among {listing(row) or 'none'}. Each row has a text, and where known "
+                "source, title and type."
             )
         values = {"source": stem, "title": "", "type": "prose"} | {
             name: row[name] for name in ("text", "source", "title", "type") if row.get(name) is not None
         }
         for name, value in values.items():
             if not isinstance(value, str):
-                raise DataError(
-                    f"{path.name}, line {line}: {name} is {type(value).__name__}; a text was expected."
-                )
+                raise DataError(f"{where}: {name} is {type(value).__name__}; a text was expected.")
         yield Document(**values)
+
+
+def rows(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield where each row stands ("a.jsonl, line 3"), and the row: of a .parquet file, else of JSON lines.
+
+    Raises DataError for what cannot be read, see `json_rows`.
+    """
+    path = Path(path)
+    if path.suffix == ".parquet":
+        yield from _parquet_rows(path)
+    else:
+        yield from ((f"{path.name}, line {line}", row) for line, row in json_rows(path))
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    import polars as pl
+
+    try:
+        table = pl.scan_parquet(path)
+        for start in range(0, table.select(pl.len()).collect().item(), _AT_ONCE):
+            part = table.slice(start, _AT_ONCE).collect()
+            for number, row in enumerate(part.iter_rows(named=True), start=start + 1):
+                yield f"{path.name}, row {number}", row
+    except (OSError, pl.exceptions.PolarsError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DataError(
+            f"{path} cannot be read as Parquet ({first}). Fetch or write it again, or give JSON lines."
+        ) from error
 
 
 def json_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -15,7 +15,8 @@ from palate.atomic import whole
 from palate.errors import DataError, PlanError, SplitError, listing
 from palate.text.constraints.kind import Constraint, dice
 from palate.text.constraints.pairing import Contrast
-from palate.text.corpus import Document, json_rows
+from palate.text.corpus import Document, chapter_of, rows
+from palate.text.prose import length
 
 COLUMNS = (
     "id", "type", "main_ins", "cons_chosen", "cons_rejected", "prompt_chosen", "prompt_rejected", "answer", "messages",
@@ -28,6 +29,9 @@ PARTS: Mapping[str, float] = {"train": 0.8, "dev": 0.1, "test": 0.1}
 
 _TYPED = ("kind", "scope", "type", "slots", "text")
 _BULLET = "- "
+_BOOKS3 = "b3"
+_SHORTEST = 200
+"""words that a text of the published set has in any case: it has ten times as many"""
 _LEADING_BULLET = re.compile(r"^\s*(?:[-*•]|[0-9]{1,2}[.)])\s+")
 
 
@@ -55,11 +59,19 @@ class Example:
     goal: str
     contrasts: tuple[Contrast, ...]
     answer: str
+    title: str = ""
+    """of the chapter or story that the text is of, where known"""
 
     @staticmethod
     def of(document: Document, *, goal: str, contrasts: Sequence[Contrast]) -> Example:
         """Return the example of a document."""
-        return Example(document.id, document.type, document.source, goal, tuple(contrasts), document.text)
+        made = tuple(contrasts)
+        return Example(document.id, document.type, document.source, goal, made, document.text, document.title)
+
+    @property
+    def chapter(self) -> str:
+        """What the text is a piece of, see `Document.chapter`."""
+        return chapter_of(self.source, self.title) or self.id
 
     @property
     def chosen(self) -> str:
@@ -72,7 +84,7 @@ class Example:
         return prompt(self.goal, [one.rejected.text for one in self.contrasts])
 
     def row(self) -> dict[str, Any]:
-        """Return the published columns, the typed constraints and the source."""
+        """Return the published columns, the typed constraints, the source and the title."""
         answer = {"role": "assistant", "content": self.answer}
         asked, corrupted = ({"role": "user", "content": text} for text in (self.chosen, self.rejected))
         return {
@@ -87,10 +99,11 @@ class Example:
             "messages": [asked, answer],
             "constraints": [
                 {name: getattr(one.chosen, name) for name in _TYPED}
-                | {"slots_rejected": one.rejected.slots, "text_rejected": one.rejected.text}
+                | {"slots_rejected": one.rejected.slots, "text_rejected": one.rejected.text, "link": one.link}
                 for one in self.contrasts
             ],
             "source": self.source,
+            "title": self.title,
         }
 
 
@@ -204,15 +217,14 @@ def digest(path: str | Path) -> str:
 
 
 def read(path: str | Path) -> list[Example]:
-    """Return the examples of a file of JSON lines: Palate's own, or rows with the columns that Suri publishes.
+    """Return the examples of a file of JSON lines or Parquet: Palate's own, or with the columns that Suri publishes.
 
-    Raises DataError, with the line, for a torn or foreign row, for columns that contradict one another, and for
-    one whose two instructions are the same.
+    Raises DataError, with the line or row, for a torn or foreign row, for columns that contradict one another, for
+    one whose two instructions are the same, and for one whose text was left out of what was published.
     """
-    name = Path(path).name
-    examples = [_example(row, f"{name}, line {line}") for line, row in json_rows(path)]
+    examples = [_example(row, where) for where, row in rows(path)]
     if not examples:
-        raise DataError(f"{name} has no row. Make a set with `palate text build`.")
+        raise DataError(f"{Path(path).name} has no row. Make a set with `palate text build`.")
     return examples
 
 
@@ -223,6 +235,7 @@ def _example(row: Mapping[str, Any], where: str) -> Example:
             f"{where}: no column {listing(missing)}. A row has {', '.join(COLUMNS)}; typed constraints are optional."
         )
     texts = {column: _text(row[column], column, where) for column in COLUMNS[:5]}
+    _refuse_a_placeholder(row, where)
     asked, corrupted, answer = (
         _content(row[column], column, where) for column in ("prompt_chosen", "prompt_rejected", "answer")
     )
@@ -233,7 +246,8 @@ def _example(row: Mapping[str, Any], where: str) -> Example:
         else _typed(typed, where)
     )
     source = _text(row.get("source", texts["id"]), "source", where)
-    example = Example(texts["id"], texts["type"], source, texts["main_ins"], contrasts, answer)
+    title = _text(row.get("title", ""), "title", where)
+    example = Example(texts["id"], texts["type"], source, texts["main_ins"], contrasts, answer, title)
     if asked == corrupted:
         raise DataError(
             f"{where}: prompt_chosen and prompt_rejected are the same, so there is no preference to learn."
@@ -245,6 +259,21 @@ def _example(row: Mapping[str, Any], where: str) -> Example:
             f"{where}: the prompts are not those of main_ins and constraints. Build the set again."
         )
     return example
+
+
+def _refuse_a_placeholder(row: Mapping[str, Any], where: str) -> None:
+    """Refuse a row of Books3: the published set has where it was taken from, and not the text."""
+    if row["type"] != _BOOKS3:
+        return
+    try:
+        words = length(_content(row["answer"], "answer", where))
+    except DataError:
+        words = 0
+    if words < _SHORTEST:
+        raise DataError(
+            f"{where}: the answer has {words} words and the type is {_BOOKS3}: the published set leaves the texts of "
+            f"its Books3 rows out, and what stands there is no text. Leave the rows of type {_BOOKS3} out."
+        )
 
 
 def _text(value: object, column: str, where: str) -> str:
@@ -274,7 +303,8 @@ def _untyped(right: str, wrong: str, where: str) -> tuple[Contrast, ...]:
             "expected."
         )
     return tuple(
-        Contrast(*(Constraint("", "", "", {}, text) for text in both)) for both in zip(*pairs, strict=True)
+        Contrast(Constraint("", "", "", {}, chosen), Constraint("", "", "", {}, rejected))
+        for chosen, rejected in zip(*pairs, strict=True)
     )
 
 
@@ -285,10 +315,12 @@ def _lines(bullets: str) -> Iterator[str]:
             yield text
 
 
-def _typed(rows: object, where: str) -> tuple[Contrast, ...]:
-    if not isinstance(rows, list) or not rows:
+def _typed(listed: object, where: str) -> tuple[Contrast, ...]:
+    if not isinstance(listed, list) or not listed:
         raise DataError(f"{where}: constraints is no list with something in it.")
-    return tuple(_contrast(row, f"{where}, constraint {number}") for number, row in enumerate(rows, start=1))
+    return tuple(
+        _contrast(row, f"{where}, constraint {number}") for number, row in enumerate(listed, start=1)
+    )
 
 
 def _contrast(row: object, where: str) -> Contrast:
@@ -303,4 +335,5 @@ def _contrast(row: object, where: str) -> Contrast:
     return Contrast(
         Constraint(kind, scope, type_, row["slots"], row["text"]),
         Constraint(kind, scope, type_, row["slots_rejected"], row["text_rejected"]),
+        _text(row.get("link", ""), "link", where),
     )

@@ -1,4 +1,4 @@
-"""A set proven again: every constraint true of its text, every corruption false, nothing that tells them apart."""
+"""A set proven again: every constraint true of its text, every corruption false, neither told by its form."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class Report:
     `proven`: constraints that are true of their text and whose corruption is false; `unproven`: those without a kind,
     as in the published set. `overlap_chosen`, `overlap_rejected`: mean share of the words of the constraints (four
     letters or more) that occur in the text. `balance`: share of changed values that are as often true as corrupted; at
-    1 a reader of the instructions alone is at chance. `problems` names what a fair set has none of, by example.
+    1 who sees one constraint by itself is at chance. Beside the goal, or beside other constraints, it may still tell:
+    `palate text rank` measures that (`Trial.blind`). `problems` names what a fair set has none of, by example.
     """
 
     examples: int
