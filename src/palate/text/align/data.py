@@ -1,4 +1,8 @@
-"""Files of preferences to pairs: instruction sets in Suri's schema, or rows of prompt, chosen, rejected."""
+"""Files of preferences to pairs: instruction sets in Suri's schema, or rows of prompt, chosen, rejected.
+
+What two texts exchanged is true of the one and corrupted in the other. Who learned the one half alone would learn that
+its value wins, whatever the text; so where one constraint of an instruction is shown, both halves are.
+"""
 
 from __future__ import annotations
 
@@ -8,42 +12,46 @@ from typing import Any, Literal
 
 from palate.errors import DataError
 from palate.text.align.pairs import Pair
-from palate.text.corpus import json_rows
-from palate.text.suri import Example, prompt
+from palate.text.constraints.kind import dice
+from palate.text.constraints.pairing import drawn
+from palate.text.corpus import rows
+from palate.text.suri import Example
 from palate.text.suri import read as read_examples
 
 Shown = Literal["one", "each", "all"]
-"""How much of an instruction a pair shows: one drawn constraint (as the Suri paper trains), each constraint in a pair
-of
-its own, or all of them together."""
+"""How much of an instruction a pair shows: one drawn constraint (as the Suri paper trains), each in a pair of its own,
+or all of them together."""
 
 
 def pairs_of(examples: Sequence[Example], *, shown: Shown = "one", seed: int = 42) -> list[Pair]:
-    """Return pairs of one text under its instruction and under the corrupted one."""
-    from palate.text.constraints.kind import dice
+    """Return pairs of one text under its instruction and under the corrupted one.
 
-    made = []
-    for one in examples:
-        places = range(len(one.contrasts))
-        chosen: list[list[int]] = {
-            "one": [[dice(f"{seed}/{one.id}").choice(places)]],
-            "each": [[place] for place in places],
-            "all": [list(places)],
-        }[shown]
-        for some in chosen:
-            contrasts = [one.contrasts[place] for place in some]
-            asked = prompt(one.goal, [contrast.chosen.text for contrast in contrasts])
-            corrupted = prompt(one.goal, [contrast.rejected.text for contrast in contrasts])
-            made.append(Pair(asked, one.answer, corrupted, one.answer, one.source))
-    return made
+    `one`: each text is in a pair at least, and in few more: of an exchange both halves stand side by side, and texts
+    are matched so that most are in one.
+    """
+    if shown == "one":
+        contrasts = [one.contrasts for one in examples]
+        chosen = [(number, [place]) for number, place in drawn(contrasts, dice(seed))]
+    elif shown == "each":
+        chosen = [
+            (number, [place]) for number, one in enumerate(examples) for place in range(len(one.contrasts))
+        ]
+    else:
+        chosen = [(number, list(range(len(one.contrasts)))) for number, one in enumerate(examples)]
+    return [_pair(examples[number], places) for number, places in chosen]
+
+
+def _pair(example: Example, places: Sequence[int]) -> Pair:
+    contrasts = [example.contrasts[place] for place in places]
+    return Pair.of(example.goal, contrasts, example.answer, example.source)
 
 
 def read_pairs(path: str | Path, *, shown: Shown = "one", seed: int = 42) -> list[Pair]:
-    """Return the pairs of a file of JSON lines: of Suri's schema, or with the columns prompt, chosen and rejected.
+    """Return the pairs of a file of JSON lines or Parquet: of Suri's schema, or with prompt, chosen and rejected.
 
     Raises DataError, with the line, for a torn or foreign row.
     """
-    first = next(json_rows(path), None)
+    first = next(rows(path), None)
     if first is None:
         raise DataError(f"{Path(path).name} has no row.")
     if "prompt_chosen" in first[1]:
@@ -53,8 +61,7 @@ def read_pairs(path: str | Path, *, shown: Shown = "one", seed: int = 42) -> lis
 
 def _answers(path: str | Path) -> Iterator[Pair]:
     """Yield pairs of two answers under one prompt."""
-    for line, row in json_rows(path):
-        where = f"{Path(path).name}, line {line}"
+    for where, row in rows(path):
         told = [_text(row, name, where) for name in ("prompt", "chosen", "rejected")]
         yield Pair(told[0], told[1], told[0], told[2], str(row.get("source", "")))
 
