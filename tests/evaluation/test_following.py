@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from palate.errors import DataError
-from palate.evaluation.following import FEW, clustered, ranking_accuracy
+from palate.evaluation.following import FEW, clustered, paired, ranking_accuracy
 from palate.evaluation.written import repeated_share, repeats
 from palate.text.rank import Trial
 
@@ -21,6 +23,10 @@ def trial(margin: float, *, source: str = "a", kinds: tuple[str, ...] = ("name",
         "tokens": 9,
         "log_p": -30.0,
         "example": f"{source}/1",
+        "text": f"{source}/1",
+        "chapter": f"{source}/one",
+        "blind": 0.0,
+        "question": "q",
     } | more
     return Trial(source=source, kinds=kinds, margin=margin, **told)  # type: ignore[arg-type]
 
@@ -55,10 +61,55 @@ def test_groups_are_the_trials_that_belong_to_them():
         found.of("M,1")
 
 
-def test_sources_are_resampled_where_there_are_enough_else_texts():
+def test_sources_are_resampled_where_there_are_enough_else_chapters():
     many = [trial(1.0, source=str(place)) for place in range(FEW)]
     assert ranking_accuracy(many).clusters == "sources"
-    assert ranking_accuracy(many[:-1]).clusters == "texts"
+    assert ranking_accuracy(many[:-1]).clusters == "chapters"
+
+
+def test_pieces_of_a_chapter_count_as_one():
+    """Ten chapters of twenty pieces, alike within a chapter, say as much as ten texts."""
+    many = [
+        trial(1.0 if chapter % 2 else -1.0, chapter=str(chapter), text=f"{chapter}/{piece}")
+        for chapter in range(FEW)
+        for piece in range(20)
+    ]
+    low, high = ranking_accuracy(many).of("1,1").accuracy.ci95
+    alone = ranking_accuracy([one for one in many if one.text.endswith("/0")]).of("1,1").accuracy.ci95
+    assert high - low == pytest.approx(alone[1] - alone[0])
+    assert high - low > 0.5
+
+
+def test_the_instructions_alone_are_judged_beside_the_texts():
+    found = ranking_accuracy([trial(1.0, blind=-0.5), trial(-1.0, blind=2.0), trial(1.0, blind=0.0)])
+    assert found.of("1,1").accuracy.mean == pytest.approx(2 / 3)
+    assert found.of("1,1", by="blind").accuracy.mean == pytest.approx(1 / 3)
+    assert found.of("1,1", by="blind").margin == pytest.approx(0.5)
+
+
+def test_a_paired_difference_is_narrower_than_two_intervals():
+    """Forty chapters, half of them hard for both models; one of them is right a little more often."""
+    rng = np.random.default_rng(0)
+    hard = rng.random(40) < 0.5
+    asked = [
+        trial(-1.0 if hard[place] else 1.0, chapter=str(place), question=str(place)) for place in range(40)
+    ]
+    better = [
+        replace(one, margin=1.0) if place in np.flatnonzero(hard)[:8] else one
+        for place, one in enumerate(asked)
+    ]
+    (found,) = (one for one in paired(better, asked) if (one.by, one.name) == ("specificity", "1,1"))
+    assert found.accuracy.mean == pytest.approx(8 / 40)
+    alone = ranking_accuracy(asked).of("1,1").accuracy.ci95
+    assert found.accuracy.ci95[1] - found.accuracy.ci95[0] < alone[1] - alone[0]
+    assert found.p == pytest.approx(2 / 2**8)  # all eight signs alike
+    (same,) = (one for one in paired(asked, asked) if (one.by, one.name) == ("specificity", "1,1"))
+    assert (same.accuracy.mean, same.p) == (0, 1)
+
+
+def test_trials_of_other_questions_are_not_paired():
+    with pytest.raises(DataError, match="0 of 1 and 1 trials are the same: rank both models on the same set"):
+        paired([trial(1.0)], [trial(1.0, question="other")])
 
 
 def test_clusters_that_are_alike_widen_an_interval():

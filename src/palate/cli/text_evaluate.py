@@ -33,7 +33,7 @@ def evaluate(
 ) -> None:
     """Measure texts: length, repetition, and the constraints they meet, beside those that nobody asked for.
 
-    Intervals are of 95 %, over texts.
+    Intervals are of 95 %, over texts, or over the chapters that the set's texts are of.
     """
     from palate.evaluation.written import measure
     from palate.text.generate import read
@@ -56,7 +56,10 @@ def evaluate(
             ("kind", *(Path(name).stem for name in told)),
             ((kind, *(_kind(one, kind) for one in told.values())) for kind in kinds),
         )
-    print(faint("Intervals resample texts. What is met of the corrupted constraints is met by chance."))
+    resampled = "chapters" if examples else "texts"
+    print(
+        faint(f"Intervals resample {resampled}. What is met of the corrupted constraints is met by chance.")
+    )
 
 
 def _figure(one: Estimate | None, name: str) -> str:

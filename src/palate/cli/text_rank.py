@@ -15,13 +15,16 @@ from palate.cli.style import bold, faint
 from palate.cli.text_options import Named, Template
 
 if TYPE_CHECKING:
-    from palate.evaluation.following import Accuracy, Group
+    from palate.evaluation.following import Accuracy, Difference, Group
+    from palate.evaluation.significance import Estimate
     from palate.text.rank import Ranking
 
 EXAMPLES = """
 palate text rank suri/test.jsonl
 palate text rank suri/test.jsonl --model models/iorpo --controls --page ranking.html
 palate text rank suri/test.jsonl --specificity 1,1 --draws 5 --tokens 512 --json
+palate text rank suri/test.jsonl --out raw.jsonl
+palate text rank suri/test.jsonl --model models/iorpo --against raw.jsonl
 """
 
 
@@ -43,9 +46,14 @@ def rank(
         typer.Option("--tokens", metavar="N", min=1, help="Read so much of a text, cut at a sentence."),
     ] = None,
     draws: Annotated[
-        int,
-        typer.Option("--draws", metavar="N", min=1, help="Single constraints asked of each text, for 1,1."),
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--draws",
+            metavar="N",
+            min=1,
+            help="Single constraints asked of each text, for 1,1  [default: all of them]",
+        ),
+    ] = None,
     controls: Annotated[
         bool, typer.Option("--controls", help="Ask also of texts that the corrupted constraint is true of.")
     ] = False,
@@ -56,6 +64,14 @@ def rank(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write every trial as JSON lines.")
     ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--against",
+            metavar="FILE",
+            help="Trials of another model (--out): paired differences; may be given many times.",
+        ),
+    ] = None,
     page: Annotated[
         Path | None, typer.Option("--page", metavar="FILE", help="Write an HTML page, with where it matters.")
     ] = None,
@@ -65,16 +81,18 @@ def rank(
     """Ask a language model which of two instructions a text follows: the share that is right, by specificity.
 
     A text is read under its instruction and under the corrupted one; it is right where the first makes the text
-    likelier. Chance is one half. Intervals resample sources, or texts where there are few sources.
+    likelier. Chance is one half. Intervals resample sources, or chapters where there are few sources.
     """
     from palate.atomic import whole
     from palate.cli.reading import quieten
-    from palate.evaluation.following import ranking_accuracy
+    from palate.evaluation.following import paired, ranking_accuracy
     from palate.text import language_model
     from palate.text.rank import rank as ranked
+    from palate.text.rank import read_trials
     from palate.text.suri import SPECIFICITIES, read
 
     quieten(quiet)
+    others = {str(path): read_trials(path) for path in against or []}  # before the reading, which takes long
     examples = read(data)[:limit]
     found = ranked(
         language_model.load(model, template=template),
@@ -90,19 +108,24 @@ def rank(
     if out is not None:
         with whole(out) as path, path.open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in found.trials)
+    differences = {name: paired(found.trials, trials) for name, trials in others.items()}
     if page is not None:
         from palate.report.following import write_ranking
 
         write_ranking(found, accuracy, page, name=data.stem)
     if as_json:
-        print_json(_facts(found, accuracy))
+        print_json(_facts(found, accuracy, differences))
     elif not quiet:
         _print(found, accuracy)
+        for name, some in differences.items():
+            _print_differences(name, some)
         if page is not None:
             print(faint(f"Page: {page}"))
 
 
-def _facts(found: Ranking, accuracy: Accuracy) -> dict[str, Any]:
+def _facts(
+    found: Ranking, accuracy: Accuracy, differences: dict[str, tuple[Difference, ...]]
+) -> dict[str, Any]:
     told: dict[str, dict[str, Any]] = {}
     for one in accuracy.groups:
         told.setdefault(one.by, {})[one.name] = {
@@ -118,6 +141,7 @@ def _facts(found: Ranking, accuracy: Accuracy) -> dict[str, Any]:
         "nll": found.nll,
         "notes": list(found.notes),
         **told,
+        "against": {name: [asdict(one) for one in some] for name, some in differences.items()},
     }
 
 
@@ -125,8 +149,9 @@ def _print(found: Ranking, accuracy: Accuracy) -> None:
     titles = {
         "specificity": "shown, corrupted",
         "kind": "1,1 by kind",
-        "overlap": "1,1 by words of x_w in the text",
+        "overlap": "1,1 with a name or keyword of x_w in the text",
         "control": "1,1 on a text that x_l is true of",
+        "blind": "by the instructions alone",
     }
     for by, title in titles.items():
         rows = [_row(one) for one in accuracy.groups if one.by == by]
@@ -139,12 +164,35 @@ def _print(found: Ranking, accuracy: Accuracy) -> None:
         print(faint(note))
 
 
+def _print_differences(name: str, differences: tuple[Difference, ...]) -> None:
+    print(bold(f"minus {name}, on the same trials"))
+    print_table(
+        ("", "", "more right", "95 % interval", "p", "texts"),
+        (
+            (
+                one.by,
+                one.name,
+                Figure(f"{one.accuracy.mean:+.1%}"),
+                _interval(one.accuracy, "+.1%"),
+                Figure(f"{one.p:.3f}"),
+                one.accuracy.n,
+            )
+            for one in differences
+        ),
+    )
+    print(faint("p flips the signs of whole clusters; it is not corrected for the number of rows."))
+    print()
+
+
 def _row(one: Group) -> tuple[object, ...]:
-    interval = "-" if one.accuracy.ci95 is None else " to ".join(f"{end:.1%}" for end in one.accuracy.ci95)
     return (
         one.name,
         Figure(f"{one.accuracy.mean:.1%}"),
-        interval,
+        _interval(one.accuracy, ".1%"),
         one.accuracy.n,
         Figure(f"{one.margin:+.2f}"),
     )
+
+
+def _interval(found: Estimate, how: str) -> str:
+    return "-" if found.ci95 is None else " to ".join(f"{end:{how}}" for end in found.ci95)

@@ -26,7 +26,9 @@ _TOLD = 10
 def validate(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="JSON lines of `palate text build`, or with Suri's columns."),
+        typer.Argument(
+            metavar="FILE", help="What `text build` wrote, or JSON lines or Parquet with Suri's columns."
+        ),
     ],
     as_json: Json = False,
     quiet: Quiet = False,

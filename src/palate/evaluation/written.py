@@ -36,7 +36,7 @@ class Met:
 
 @dataclass(frozen=True)
 class Written:
-    """Measures of texts; intervals resample texts."""
+    """Measures of texts; intervals resample texts, or the chapters whose instructions they answer, where known."""
 
     texts: int
     words: Estimate
@@ -76,9 +76,10 @@ def measure(generations: Sequence[Generation], examples: Sequence[Example] = ())
     if not generations:
         raise DataError("there is no text to measure.")
     words = [one.text.split() for one in generations]
-    ids = [one.id for one in generations]
+    of_id = {one.id: one for one in examples}
+    clusters = [of_id[one.id].chapter if one.id in of_id else one.id for one in generations]
 
-    def mean(values: Sequence[float], of: Sequence[str] = ids) -> Estimate:
+    def mean(values: Sequence[float], of: Sequence[str] = clusters) -> Estimate:
         return clustered(np.asarray(values, np.float64), of)
 
     long = [place for place, told in enumerate(words) if len(told) > SPLIT + 5]
@@ -90,11 +91,12 @@ def measure(generations: Sequence[Generation], examples: Sequence[Example] = ())
         repeats_10=mean([repeats(told, 10) for told in words]),
         again_first=mean([repeated_share(told, 5, last=SPLIT) for told in words]),
         again_later=mean(
-            [repeated_share(words[place], 5, first=SPLIT) for place in long], [ids[place] for place in long]
+            [repeated_share(words[place], 5, first=SPLIT) for place in long],
+            [clusters[place] for place in long],
         )
         if long
         else None,
-        met=_met(generations, {one.id: one for one in examples}) if examples else (),
+        met=_met(generations, of_id) if examples else (),
     )
 
 
@@ -111,7 +113,7 @@ def _met(generations: Sequence[Generation], examples: Mapping[str, Example]) -> 
         for contrast in examples[one.id].contrasts:
             if contrast.chosen.kind:
                 kinds.append(contrast.chosen.kind)
-                clusters.append(one.id)
+                clusters.append(examples[one.id].chapter)
                 asked.append(holds(contrast.chosen, prose))
                 corrupted.append(holds(contrast.rejected, prose))
     if not kinds:

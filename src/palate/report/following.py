@@ -16,8 +16,9 @@ from palate.text.rank import Ranking
 _TITLES = {
     "specificity": "By constraints shown and corrupted",
     "kind": "Single constraints, by kind",
-    "overlap": "With and without a word of the instruction in the text",
+    "overlap": "With and without a name or keyword of the instruction in the text",
     "control": "A text that the corrupted constraint is true of",
+    "blind": "By the instructions alone, the text unread",
 }
 
 
