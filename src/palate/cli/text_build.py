@@ -36,6 +36,8 @@ EXAMPLES = """
 palate text build --out suri.jsonl
 palate text build stories.jsonl.gz --out suri --splits
 palate text build books/ --out suri.jsonl --words 256-400 --pieces 4 --constraints 4-8
+palate text build books/ --out seen.jsonl --without-kinds tense,mood,ending
+palate text build books/ --out unseen.jsonl --kinds tense,mood,ending --constraints 1-3
 palate text build books/ --out suri.jsonl --by endpoint --endpoint http://127.0.0.1:8000/v1 --model qwen3-32b --dry-run
 palate text build books/ --out suri.jsonl --by local --model models/large
 """
@@ -46,7 +48,7 @@ def build(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="'embedded', a file of JSON lines with a column text, or a .txt file or folder of them.",
+            help="'embedded', JSON lines or Parquet with a column text, or a .txt file or folder of them.",
         ),
     ] = "embedded",
     *,
@@ -70,6 +72,14 @@ def build(
             help="exchange: with what is true of another text; own: each kind's own rule.",
         ),
     ] = "exchange",
+    kinds: Annotated[
+        str | None,
+        typer.Option("--kinds", metavar="NAME,NAME,...", help="Use only these kinds of constraints."),
+    ] = None,
+    without_kinds: Annotated[
+        str | None,
+        typer.Option("--without-kinds", metavar="NAME,NAME,...", help="Use all kinds but these."),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="Take only the first so many texts.")
     ] = None,
@@ -134,6 +144,9 @@ def build(
     if corrupter not in ("exchange", "own"):
         raise PlanError(f"--corrupter {corrupter}: give exchange or own.")
     rule = cast("Corrupter", corrupter)
+    only = _kinds(kinds, without_kinds)
+    if only is not None and by != "rules":
+        raise PlanError("--kinds and --without-kinds choose among what rules prove: they go with --by rules.")
     corpus = documents(source, words=_range("--words", words), pieces=pieces, limit=limit)
     parts: dict[str, tuple[Document, ...]] = (
         split(corpus.documents, seed=seed) if splits else {"": corpus.documents}
@@ -146,7 +159,7 @@ def build(
     with contextlib.ExitStack() as opened:
         asked: Endpoint | None = None
         if by == "rules":
-            made = partial(build_examples, seed=seed, constraints=wanted, corrupter=rule)
+            made = partial(build_examples, seed=seed, constraints=wanted, only=only, corrupter=rule)
         elif endpoint is None:
             made = partial(_translated, _local(str(model), sum(wanted) // 2), kept, quiet or as_json)
         else:
@@ -224,6 +237,21 @@ def _local(name: str, constraints: int) -> Backtranslator:
             return answer(model, prompt, Sampling(max_tokens=max_tokens))
 
     return LocalBacktranslator(Local(), name=name, constraints=constraints)
+
+
+def _kinds(wanted: str | None, unwanted: str | None) -> list[str] | None:
+    """Return the kinds to use; None: all of them."""
+    from palate.text.constraints.registry import kind_of
+    from palate.text.constraints.registry import kinds as known
+
+    if wanted is not None and unwanted is not None:
+        raise PlanError("--kinds names what is used, --without-kinds what is not: give one of the two.")
+    if wanted is None and unwanted is None:
+        return None
+    named = [name.strip() for name in (wanted or unwanted or "").split(",") if name.strip()]
+    for name in named:
+        kind_of(name)  # refuses what is none, and names the nearest
+    return named if wanted is not None else [name for name in known() if name not in named]
 
 
 def _range(option: str, given: str) -> tuple[int, int]:
