@@ -37,6 +37,32 @@ def test_greedy_takes_the_likeliest_token_each_time(model: language_model.Langua
     assert found.text == model.words(ids[len(model.prompt("Write.")) :])
 
 
+@pytest.mark.parametrize("adapter", [False, True])
+def test_what_a_model_was_shipped_with_does_not_count(adapter: bool):
+    """Penalties and cut-offs of a generation_config.json would make another text, and call it greedy."""
+    model = language_model.tiny()
+    if adapter:
+        pytest.importorskip("peft")
+        from palate.text.align import Training
+        from palate.text.align.network import trainable
+
+        model = replace(model, network=trainable(model, Training(rank=2)).eval())
+    long = replace(SHORT, max_tokens=40)
+    plain = generate(model, REQUESTS[:1], long)
+    drawn = generate(model, REQUESTS[:1], replace(long, temperature=1.0))
+    network = model.network.get_base_model() if adapter else model.network
+    for one in (model.network, network):
+        one.generation_config.repetition_penalty = 9.0
+        one.generation_config.no_repeat_ngram_size = 2
+        one.generation_config.min_p = 0.9
+    shipped = model.network.generation_config
+    assert generate(model, REQUESTS[:1], long) == plain
+    assert generate(model, REQUESTS[:1], replace(long, temperature=1.0)) == drawn
+    assert model.network.generation_config is shipped
+    words = plain[0].text
+    assert any(words.count(words[place : place + 2]) > 1 for place in range(len(words)))  # it does repeat
+
+
 def test_a_seed_draws_the_same_and_each_text_by_itself(model: language_model.LanguageModel):
     drawn = replace(SHORT, temperature=1.0)
     together, alone = generate(model, REQUESTS, drawn), generate(model, REQUESTS[2:], drawn)
@@ -79,6 +105,15 @@ def test_a_file_of_other_settings_is_refused(model: language_model.LanguageModel
         generate(model, REQUESTS, replace(SHORT, temperature=0.5), out=out)
     with pytest.raises(DataError, match="other requests"):
         generate(model, [("a", "Other.")], SHORT, out=out)
+
+
+def test_a_file_of_another_model_of_that_name_is_refused(model: language_model.LanguageModel, tmp_path: Path):
+    out = tmp_path / "out.jsonl"
+    generate(model, REQUESTS[:1], SHORT, out=out)
+    trained_since = language_model.tiny(seed=1)
+    assert trained_since.name == model.name
+    with pytest.raises(DataError, match="of another model"):
+        generate(trained_since, REQUESTS, SHORT, out=out)
 
 
 @pytest.mark.parametrize("content", ["my notes", "my notes\n", '{"a": 1}\nand more', "[1]\n"])

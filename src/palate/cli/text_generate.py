@@ -72,10 +72,10 @@ def generate(
 
 def _requests(data: Path) -> tuple[list[tuple[str, str]], dict[str, dict[str, Any]]]:
     """Return ids with requests, and of an instruction set its columns that a judge is asked about."""
-    from palate.text.corpus import json_rows
+    from palate.text.corpus import rows
     from palate.text.suri import read
 
-    first = next(json_rows(data), None)
+    first = next(rows(data), None)
     if first is not None and "prompt_chosen" in first[1]:
         examples = read(data)
         return [(one.id, one.chosen) for one in examples], {
@@ -86,10 +86,10 @@ def _requests(data: Path) -> tuple[list[tuple[str, str]], dict[str, dict[str, An
             for one in examples
         }
     found = []
-    for line, row in json_rows(data):
-        name, prompt = row.get("id", str(line)), row.get("prompt")
+    for number, (where, row) in enumerate(rows(data), start=1):
+        name, prompt = row.get("id", str(number)), row.get("prompt")
         if not isinstance(prompt, str) or not isinstance(name, str | int):
-            raise DataError(f"{data.name}, line {line}: a row has a text prompt, and an id if you like.")
+            raise DataError(f"{where}: a row has a text prompt, and an id if you like.")
         found.append((str(name), prompt))
     if not found:
         raise DataError(f"{data.name} has no row.")

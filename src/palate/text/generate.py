@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,9 @@ def generate(
         raise PlanError(f"{len(ids) - len(set(ids)):,} ids stand twice: each request needs an id of its own.")
     if sampling.temperature < 0 or not 0 < sampling.top_p <= 1 or sampling.max_tokens < 1:
         raise PlanError("temperature is 0 or more, top_p above 0 up to 1, and max_tokens at least 1.")
-    how = {"model": model.name, "template": model.template, **asdict(sampling)}
+    how: dict[str, Any] = {"model": model.name, "template": model.template, **asdict(sampling)}
+    if out is not None:  # a name may be another model's by now
+        how["weights"] = model.digest()
     done = _done(out, dict(requests), how) if out is not None else {}
     todo = [one for one in requests if one[0] not in done]
     with progress("Writing", total=len(todo), unit="texts") as advance:
@@ -121,23 +124,37 @@ def _one(model: LanguageModel, name: str, request: str, sampling: Sampling) -> G
         )
     device = next(model.network.parameters()).device
     seed = int.from_bytes(hashlib.sha256(f"{sampling.seed}/{name}".encode()).digest()[:7], "big")
-    sampled: dict[str, Any] = (
-        {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
-        if sampling.temperature
-        else {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-    )
     ids = torch.tensor([prompt], device=device)
-    with torch.inference_mode(), own_random(seed, device):
-        written = model.network.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=min(sampling.max_tokens, room),
-            eos_token_id=model.end,
-            pad_token_id=model.end,
-            **sampled,
-        )[0, len(prompt) :].tolist()
+    with torch.inference_mode(), own_random(seed, device), _drawn_as(model, sampling, room):
+        told = model.network.generate(input_ids=ids, attention_mask=torch.ones_like(ids))
+    written = told[0, len(prompt) :].tolist()
     ended = bool(written) and written[-1] == model.end
     return Generation(name, request, model.words(written), len(written) - ended, ended)
+
+
+@contextmanager
+def _drawn_as(model: LanguageModel, sampling: Sampling, room: int) -> Iterator[None]:
+    """Have tokens taken as asked and in no other way, meanwhile.
+
+    Many models are shipped with settings of their own (penalties for repetition, cut-offs), which transformers takes
+    for whatever a call leaves open, even for what a whole `GenerationConfig` leaves open.
+    """
+    from transformers import GenerationConfig
+
+    how: dict[str, Any] = {"do_sample": False}
+    if sampling.temperature:
+        how = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+    limits = {"max_new_tokens": min(sampling.max_tokens, room), "eos_token_id": model.end}
+    config = GenerationConfig(**how, **limits, pad_token_id=model.end)  # type: ignore[no-untyped-call]
+    below = getattr(model.network, "get_base_model", lambda: model.network)()  # of an adapter
+    shipped = [(one, one.generation_config) for one in (model.network, below)]
+    try:
+        for one, _ in shipped:
+            one.generation_config = config
+        yield
+    finally:
+        for one, own in shipped:
+            one.generation_config = own
 
 
 def _done(out: Path, requests: dict[str, str], how: dict[str, Any]) -> dict[str, Generation]:
