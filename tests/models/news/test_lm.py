@@ -13,7 +13,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("peft")
 
 import palate  # noqa: E402
-from palate.errors import DataError, PlanError  # noqa: E402
+from palate.errors import DataError, PalateWarning, PlanError, SavedModelError  # noqa: E402
 from palate.text import language_model  # noqa: E402
 from palate.text.logprob import score, score_after  # noqa: E402
 
@@ -53,7 +53,7 @@ def test_the_score_is_the_log_probability_of_the_title_after_the_titles_read():
         request = fitted._request([TITLES[item] for item in history])
         assert all(f"- {TITLES[item]}" in request for item in history)
         for item in candidates:
-            expected = log_p(model.prompt(request), model.response(TITLES[item])[:48])
+            expected = log_p(model.prompt(request), model.response(TITLES[item]))
             assert found[at] == pytest.approx(expected, abs=1e-3)
             at += 1
 
@@ -81,6 +81,78 @@ def test_mean_and_gain_are_what_they_say():
     assert not np.allclose(by["gain"][:5], by["sum"][:5])
 
 
+def test_gain_of_a_request_of_ones_own_is_above_an_empty_one():
+    """Not above "Somebody opens the news", which has nothing to do with it."""
+    told = {"request": "{text}", "template": "plain", "model": "tiny"}
+    gain = palate.LM(measure="gain", **told).fit(SHOWN, catalogue=CATALOGUE).score_impressions(SHOWN)
+    summed = palate.LM(**told).fit(SHOWN, catalogue=CATALOGUE).score_impressions(SHOWN)
+    model = language_model.tiny()
+    blank = log_p(model.text("\n\n"), model.response(TITLES["b"]))
+    assert gain[0] == pytest.approx(summed[0] - blank, abs=1e-3)
+
+
+def test_a_title_is_cut_where_it_is_learned_as_where_it_is_asked():
+    long = {item: f"{title} {title} {title}" for item, title in TITLES.items()} | {"b": "天地玄黄宇宙洪荒"}
+    catalogue = palate.Catalogue.from_table(
+        {"item": list(long), "title": list(long.values())}, name="title", text=["title"]
+    )
+    fitted = palate.LM(model="tiny", longest=8).fit(SHOWN, catalogue=catalogue)
+    model = language_model.tiny()
+    (first, *_) = fitted._pairs(SHOWN, model)
+    assert (first.answer, first.rejected_answer) == (
+        "天地",
+        "a goal a",
+    )  # 8 bytes, and no half of a character
+    expected = log_p(model.prompt(first.prompt), model.response(first.answer))
+    assert fitted.score_impressions(SHOWN)[0] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> language_model.LanguageModel:
+    """A model that reads 220 tokens."""
+    model = language_model.tiny(context=220)
+    monkeypatch.setattr("palate.text.language_model.load", lambda *_, **__: model)
+    return model
+
+
+def test_the_oldest_titles_give_way_where_the_context_is_short(narrow: language_model.LanguageModel):
+    rows = shown([("ann", ["a", "d", "b", "c", "a", "d"], ["b", "c"], [True, False])])
+    fitted = palate.LM(model="tiny").fit(rows, catalogue=CATALOGUE)
+    room = narrow.context - max(len(narrow.response(TITLES[item])) for item in "bc")
+    read = ["a", "d", "b", "c", "a", "d"]
+    whole = [fitted._request([TITLES[item] for item in read[start:]]) for start in range(6)]
+    fits = next(one for one in whole if len(narrow.prompt(one)) <= room)
+    assert fits != whole[0]
+    with pytest.warns(PalateWarning, match="220 tokens, and that was too few for 1 requests"):
+        found = fitted.score_impressions(rows)
+    with torch.no_grad():
+        expected = score(narrow.network, [narrow.prompt(fits)], [narrow.response(TITLES["b"])])[0].sum()
+    assert found[0] == pytest.approx(float(expected), abs=1e-3)
+
+
+@pytest.mark.parametrize("reads", ["history", "candidate"])
+@pytest.mark.usefixtures("narrow")
+def test_what_cannot_be_read_at_all_is_refused_and_not_scored_as_equal(reads: str):
+    long = TITLES | {"a": "x" * 400}
+    catalogue = palate.Catalogue.from_table(
+        {"item": list(long), "title": list(long.values())}, name="title", text=["title"]
+    )
+    fitted = palate.LM(model="tiny", reads=reads).fit(SHOWN, catalogue=catalogue)
+    with pytest.raises(DataError, match=r"over the \d+ tokens that there are|no sentence of the text"):
+        fitted.score_impressions(SHOWN)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_text_that_is_cut_is_told():
+    long = TITLES | {"a": "It rained. " * 30}
+    catalogue = palate.Catalogue.from_table(
+        {"item": list(long), "title": list(long.values())}, name="title", text=["title"]
+    )
+    fitted = palate.LM(model="tiny", reads="candidate").fit(SHOWN, catalogue=catalogue)
+    with pytest.warns(PalateWarning, match="too few for 1 texts, which were cut at a sentence"):
+        fitted.score_impressions(shown(ROWS[:1]))
+
+
 @pytest.mark.parametrize("align", ["sft", "orpo", "dpo", "simpo"])
 def test_what_was_clicked_becomes_likelier_than_what_was_not(align: str):
     many = shown(ROWS * 6)
@@ -103,6 +175,19 @@ def test_a_fitted_one_comes_back_as_it_was_saved(tmp_path: Path):
     assert (
         tmp_path / "lm" / "arrays.safetensors"
     ).stat().st_size < 200_000  # what was learned, not the model
+
+
+def test_what_was_learned_beside_one_model_is_not_put_on_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    fitted = palate.LM(model="tiny", align="dpo", learning_rate=1e-2).fit(SHOWN, catalogue=CATALOGUE)
+    fitted.save(tmp_path / "lm")
+    other = language_model.tiny(seed=1)
+    monkeypatch.setattr("palate.text.language_model.load", lambda *_, **__: other)
+    with pytest.raises(
+        SavedModelError, match="has other weights than the model that LoRA was learned beside"
+    ):
+        palate.load_model(tmp_path / "lm").score_impressions(SHOWN)
 
 
 def test_candidates_may_be_instructions_that_one_text_answers():
