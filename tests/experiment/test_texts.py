@@ -14,10 +14,18 @@ pytest.importorskip("peft")
 from palate.errors import DataError, PlanError
 from palate.experiment.plan import Plan
 from palate.experiment.run import run
+from palate.news import Impressions
 from palate.text import shown
 
 RECIPES = ("suri-longform", "cross-entropy")
 SMALL = {"words": (40, 70), "limit": 12}
+
+
+def read(part: Impressions, row: int) -> str:
+    """The id of the text that is the history of an impression."""
+    events, which = part.histories, int(part.history_of[row])
+    (code,) = events.item[events.indptr[which] : events.indptr[which + 1]]
+    return str(part.articles.ids[int(code)])
 
 
 def test_an_instruction_is_shown_beside_the_same_one_corrupted():
@@ -49,6 +57,30 @@ def test_the_place_of_the_right_one_is_drawn_and_train_and_test_share_no_source(
     assert all(any(one in note for note in data.notes) for part in sources for one in part)
 
 
+def test_what_wins_beside_one_text_loses_beside_another():
+    """Both halves of an exchange are shown, so that no value is learned as one that wins."""
+    data = shown.instructions(words=(40, 70), limit=40, constraints=(2, 6))
+    assert data.valid is not None
+    text = dict(zip(data.articles.table["item"], data.articles.table["text"], strict=True))
+    for part in (data.train, data.valid):
+        told: dict[bool, list[str]] = {True: [], False: []}
+        for place, code in enumerate(part.candidate):
+            constraint = text[part.articles.ids[int(code)]].splitlines()[1]
+            told[bool(part.labels[place])].append(constraint)
+        both = sum(one in told[False] for one in told[True])
+        assert both >= 0.6 * len(
+            told[True]
+        )  # the rest is turned round in its own text, or keeps a name of its own
+
+
+def test_pieces_of_a_chapter_are_one_reader():
+    data = shown.instructions(words=(40, 70), pieces=4, limit=40, constraints=(2, 6))
+    assert data.valid is not None
+    assert len(np.unique(data.train.user)) < 40 <= len(data.train)
+    chapters = shown.continuations(words=(200, 300), draws=3, limit=60).train
+    assert len(np.unique(chapters.user)) < len(chapters) == 60
+
+
 def test_a_seed_is_a_set_and_another_is_another():
     one, same, other = (shown.instructions(**SMALL, constraints=(2, 6), seed=seed) for seed in (1, 1, 2))
     assert one.fingerprint == same.fingerprint
@@ -66,7 +98,7 @@ def test_what_comes_next_is_shown_among_others_of_the_same_text():
     whole = {one.id: one.text for one in documents(words=(200, 300)).documents}
     text = dict(zip(data.articles.table["item"], data.articles.table["text"], strict=True))
     for row in range(len(part)):
-        reader = part.users.ids[int(part.user[row])]
+        reader = read(part, row)
         ids = [
             part.articles.ids[int(code)] for code in part.candidate[part.indptr[row] : part.indptr[row + 1]]
         ]
@@ -93,7 +125,7 @@ def test_a_recipe_of_texts_opens_no_socket_and_compares_paired(
     content = Plan.load(name).resolved()
     for model in content["models"]:
         if model["name"] == "lm":
-            model |= {"model": "tiny", "max_tokens": 600}
+            model |= {"model": "tiny", "max_tokens": 1500}
     content["data"]["limit"] = 6
     content["evaluate"]["bootstrap"] = 50
     result = run(Plan.of(content), out=tmp_path / "out")
@@ -136,7 +168,7 @@ def test_ranking_accuracy_is_the_auc_of_two():
     text = dict(zip(data.articles.table["item"], data.articles.table["text"], strict=True))
     for row in range(len(data.valid)):
         places = range(data.valid.indptr[row], data.valid.indptr[row + 1])
-        answer = model.response(text[data.valid.users.ids[int(data.valid.user[row])]])
+        answer = model.response(text[read(data.valid, row)])
         log_p = {
             bool(data.valid.labels[place]): float(
                 score(

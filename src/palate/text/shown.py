@@ -3,13 +3,14 @@
     instructions     context: a text; alternatives: the instruction that it follows, and the same one corrupted
     continuations    context: a paragraph; alternatives: how the next one begins, and how others of the same text do
 
-Readers are texts, so that intervals and tests resample texts; train and test share no source. Where the alternatives
-stand is drawn, so that no order can tell which is right.
+Readers are chapters, with all their pieces, so that intervals and tests resample chapters; train and test share no
+source. Where the alternatives stand is drawn, so that no order can tell which is right.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from palate.catalogue import Catalogue
 from palate.datasets.newsdata import NewsDataset
@@ -17,13 +18,25 @@ from palate.errors import DataError
 from palate.news import Impressions
 from palate.text import suri
 from palate.text.constraints.kind import dice
+from palate.text.constraints.pairing import drawn
 from palate.text.corpus import EMBEDDED, Document, documents, sources
 from palate.text.prose import sentences
 
 LICENCE = "public domain in the United States; Standard Ebooks editions, CC0 1.0"
 _PARTS = {"train": 0.8, "test": 0.2}
-Row = tuple[str, str, list[tuple[str, str, str]]]
-"""reader (a text's id), the text that is its history, and alternatives of (id, name, text), the right one first"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A text, and what is shown beside it."""
+
+    reader: str
+    """the chapter that the text is a piece of"""
+    id: str
+    """of the text"""
+    text: str
+    sides: list[tuple[str, str, str]]
+    """alternatives of (id, name, text), the right one first"""
 
 
 def instructions(
@@ -41,7 +54,8 @@ def instructions(
     Args:
         place: a corpus (`palate.text.corpus`).
         words, pieces: of a text, and texts taken of a longer one.
-        constraints: that an example has; `draws` of them are asked, each in an impression of its own.
+        constraints: that an example has; `draws` of them are asked, each in an impression of its own, and of what two
+            texts exchanged both halves, so that no value wins more often than it loses.
         limit: texts of each part, drawn.
         seed: of all that is drawn.
 
@@ -51,7 +65,9 @@ def instructions(
     for name, members in _divided(place, words, pieces, seed).items():
         of[name] = list(sources(members))
         examples = suri.build(members, seed=seed, constraints=constraints)
-        parts[name] = [row for one in _drawn(examples, limit, seed) for row in _single(one, draws, seed)]
+        parts[name] = [
+            _single(examples[number], place) for number, place in _drawn(examples, draws, limit, seed)
+        ]
     return _dataset("longform", place, parts, of, seed)
 
 
@@ -73,11 +89,9 @@ def continuations(
     for name, members in _divided(place, words, pieces, seed).items():
         of[name] = list(sources(members))
         rows = [row for one in members for row in _next(one, alternatives, draws, seed)]
-        readers = sorted({row[0] for row in rows})
-        kept = set(
-            readers if limit is None else dice(f"{seed}/{name}").sample(readers, min(limit, len(readers)))
-        )
-        parts[name] = [row for row in rows if row[0] in kept]
+        some = len(rows) if limit is None else min(limit, len(rows))
+        kept = set(dice(f"{seed}/{name}").sample(sorted(row.id for row in rows), some))
+        parts[name] = [row for row in rows if row.id in kept]
     return _dataset("continuations", place, parts, of, seed)
 
 
@@ -85,23 +99,22 @@ def _divided(place: str, words: tuple[int, int], pieces: int, seed: int) -> dict
     return suri.split(documents(place, words=words, pieces=pieces).documents, parts=_PARTS, seed=seed)
 
 
-def _drawn(examples: Sequence[suri.Example], limit: int | None, seed: int) -> Sequence[suri.Example]:
-    if limit is None or limit >= len(examples):
-        return examples
-    return dice(seed).sample(list(examples), limit)
+def _drawn(
+    examples: Sequence[suri.Example], draws: int, limit: int | None, seed: int
+) -> list[tuple[int, int]]:
+    """Return constraints of up to `limit` texts, as (example, its place)."""
+    every = drawn([one.contrasts for one in examples], dice(seed), draws=draws)
+    kept = set(list(dict.fromkeys(number for number, _ in every))[:limit])  # partners stand side by side
+    return [one for one in every if one[0] in kept]
 
 
-def _single(example: suri.Example, draws: int, seed: int) -> Iterator[Row]:
-    places = dice(f"{seed}/{example.id}").sample(
-        range(len(example.contrasts)), min(draws, len(example.contrasts))
-    )
-    for place in places:
-        contrast = example.contrasts[place]
-        sides = [
-            (f"{example.id}#{place}{side}", one.text, suri.prompt(example.goal, [one.text]))
-            for side, one in (("a", contrast.chosen), ("b", contrast.rejected))
-        ]
-        yield example.id, example.answer, sides
+def _single(example: suri.Example, place: int) -> Row:
+    contrast = example.contrasts[place]
+    sides = [
+        (f"{example.id}#{place}{side}", one.text, suri.prompt(example.goal, [one.text]))
+        for side, one in (("a", contrast.chosen), ("b", contrast.rejected))
+    ]
+    return Row(example.chapter, example.id, example.answer, sides)
 
 
 def _next(document: Document, alternatives: int, draws: int, seed: int) -> Iterator[Row]:
@@ -115,7 +128,7 @@ def _next(document: Document, alternatives: int, draws: int, seed: int) -> Itera
             return
         sides = [place, *rng.sample(others, alternatives - 1)]
         told = [(f"{document.id}#{place}.{one}", starts[one], starts[one]) for one in sides]
-        yield f"{document.id}#{place}", paragraphs[place - 1], told
+        yield Row(document.chapter, f"{document.id}#{place}", paragraphs[place - 1], told)
 
 
 def _dataset(
@@ -128,9 +141,9 @@ def _dataset(
             f"{name}: no text is left to {' or to '.join(short)} with. Give other `words`, or fewer demands."
         )
     items: dict[str, tuple[str, str]] = {}
-    for reader, text, sides in rows:
-        items[reader] = f"{' '.join(text[:80].split())} …", text
-        items |= {one: (shown, told) for one, shown, told in sides}
+    for row in rows:
+        items[row.id] = f"{' '.join(row.text[:80].split())} …", row.text
+        items |= {one: (shown, told) for one, shown, told in row.sides}
     articles = Catalogue.from_table(
         {
             "item": list(items),
@@ -154,10 +167,10 @@ def _dataset(
 
 def _impressions(rows: Sequence[Row], seed: int) -> Impressions:
     columns: dict[str, list[object]] = {"user": [], "history": [], "candidates": [], "clicked": []}
-    for reader, _, sides in rows:
-        order = dice(f"{seed}/{sides[0][0]}").sample(range(len(sides)), len(sides))
-        columns["user"].append(reader)
-        columns["history"].append([reader])
-        columns["candidates"].append([sides[place][0] for place in order])
+    for row in rows:
+        order = dice(f"{seed}/{row.sides[0][0]}").sample(range(len(row.sides)), len(row.sides))
+        columns["user"].append(row.reader)
+        columns["history"].append([row.id])
+        columns["candidates"].append([row.sides[place][0] for place in order])
         columns["clicked"].append([place == 0 for place in order])
     return Impressions.from_table(columns)
