@@ -108,6 +108,16 @@ def test_from_texts_to_a_model_that_is_ranked_and_writes(palate: Palate, folder:
     assert ranked["specificity"]["M,M"]["n"] == 8
     assert len((tmp_path / "trials.jsonl").read_text("utf-8").splitlines()) >= 40
     assert page.read_text("utf-8").count('class="strip"') == 6
+    assert "By the instructions alone" in page.read_text("utf-8")
+    assert ranked["blind"]["1,1"]["n"] == ranked["specificity"]["1,1"]["n"] >= 3 * 8  # all of each text
+    against = ["--limit", "8", "--controls", "--against", tmp_path / "trials.jsonl"]
+    told = palate("text", "rank", data, "--model", "tiny", *against, "--json").json["against"]
+    (differences,) = told.values()
+    mean = {(one["by"], one["name"]): one["accuracy"]["mean"] for one in differences}
+    assert abs(mean["specificity", "M,M"]) <= 1
+    assert "on the same trials" in palate("text", "rank", data, "--model", "tiny", *against).out
+    answer = palate("text", "rank", data, "--model", "tiny", "--limit", "7", *against[2:])
+    assert (answer.code, "rank both models on the same set" in answer.err) == (3, True)
 
     out = tmp_path / "texts.jsonl"
     words = ["--limit", "2", "--max-tokens", "20", "--out", out]
