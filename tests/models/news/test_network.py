@@ -14,6 +14,8 @@ torch = pytest.importorskip("torch")
 
 from palate.models.news import network, padded  # noqa: E402
 from palate.models.news.reading import Lists, compose  # noqa: E402
+from palate.neural.devices import autocast  # noqa: E402
+from palate.neural.dropout import Dropout  # noqa: E402
 
 WORDS, ARTICLES, READERS, CANDIDATES, LONGEST, CLICKS = 20, 15, 6, 4, 7, 5
 SIZES = {"dropout": 0.0}
@@ -121,6 +123,49 @@ def test_a_score_does_not_hang_on_batch_mates_or_order(seed: int, order: list[in
             batch = compose(world.titles, world.pasts.select(some), world.users[some], reader, turned.ravel())
             alone = net(batch).view(kept, CANDIDATES).flip(1)
         torch.testing.assert_close(alone, whole[some], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_what_is_rectified_in_place_is_dropout_of_relu(share: float):
+    dropout = Dropout(share)
+    x, pull = torch.randn(7, 9), torch.randn(7, 9)
+    found = []
+    for way in (network.rectified, lambda given, dropout: dropout(torch.relu(given))):
+        given = x.clone().requires_grad_()
+        torch.manual_seed(5)
+        out = way(given * 1, dropout)
+        (out * pull).sum().backward()
+        found.append((out.detach(), given.grad))
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)
+    assert bool((found[0][0] == 0).any())
+    with torch.no_grad():
+        torch.testing.assert_close(
+            network.rectified(x.clone(), dropout.eval()), torch.relu(x), rtol=0, atol=0
+        )
+
+
+@pytest.mark.parametrize("name", list(nets()))
+def test_a_step_in_bfloat16_is_near_that_in_float32(name: str):
+    world, net = World(3), nets()[name].float().train()
+    gradients = []
+    for precision in ("float32", "bfloat16"):
+        net.zero_grad()
+        with autocast(torch.device("cpu"), precision):
+            scores = net(world.batch())
+        scores.float().square().sum().backward()
+        assert all(bool(one.grad.isfinite().all()) for one in net.parameters() if one.grad is not None)
+        gradients.append(net.words.weight.grad.clone())
+    torch.testing.assert_close(
+        gradients[1], gradients[0], rtol=0.1, atol=0.05 * float(gradients[0].abs().max())
+    )
+
+
+def test_people_begin_near_nobody_in_particular():
+    for form in ("paper", "authors", "tutorial"):
+        net = network.NPA(
+            torch.randn(5, 4), 2_000, filters=6, width=3, user_size=8, query_size=5, dropout=0.0, form=form
+        )
+        assert 0.04 < float(net.users.weight.detach().std()) < 0.06
 
 
 def test_each_article_and_each_word_stands_once():

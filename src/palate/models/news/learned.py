@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 
     from palate.models.news.looking import NewsExplanation
     from palate.models.news.reading import Lists
+    from palate.models.news.scoring import Scorer
     from palate.models.news.shown import Shown
-
-_PIECE = 2**22  # pairs scored at a time, at most
 
 
 @dataclass
@@ -54,6 +53,7 @@ class LearnedNews(NewsModel):
     """A network that reads titles and histories, and learns from clicks."""
 
     verbs: ClassVar[frozenset[str]] = frozenset({"explain"})
+    learns_from_history: ClassVar[bool] = False  # a reader without one has a vector, which is learned
     baseline_is: ClassVar[str] = "that no article gives alone"
     state_type: ClassVar[type] = NewsState
 
@@ -112,14 +112,18 @@ class LearnedNews(NewsModel):
         """Share of readers that are taken for unknown people while it learns."""
         return 0.0
 
+    def _finish(self, weights: dict[str, NDArray[np.float32]], learners: Codes) -> None:
+        """Set right, in place, what was not learned; learners: codes of people whose clicks were."""
+
     # --- learning -----------------------------------------------------------------------------------------------
 
     def _learn(self, train: Impressions, valid: Impressions | None) -> NewsState:
         from palate.models.news.start import first_vectors
         from palate.models.news.training import Clicks
         from palate.neural import loop
-        from palate.neural.devices import own_random
+        from palate.neural.devices import own_random, return_memory
 
+        return_memory()
         texts = self._texts()
         occurs = np.zeros(len(texts), np.bool_)
         occurs[self.items.encode(train.articles.ids)] = True
@@ -158,6 +162,7 @@ class LearnedNews(NewsModel):
         )
         loop.train(task, course, self._trace)
         weights = {name: tensor.cpu().numpy() for name, tensor in module.state_dict().items()}
+        self._finish(weights, task.learners)
         return NewsState(weights, words.packed(known.words))
 
     def _titles(self, vocabulary: Vocabulary) -> Lists:
@@ -231,45 +236,37 @@ class LearnedNews(NewsModel):
             Padded(self.network()), Path(path), given, inputs=list(varying), output="scores", varying=varying
         )
 
-    def _prepare(self, state: NewsState) -> tuple[Any, ...]:
-        """Return the network and the titles, and what else a model makes once."""
+    def _prepare(self, state: NewsState) -> tuple[Any, Lists, Scorer]:
+        """Return the network, the titles, and what asks the one about the other."""
         import torch
 
+        from palate.models.news.scoring import scorer
+        from palate.neural.devices import return_memory
+
+        return_memory()
         weights = {name: torch.from_numpy(array) for name, array in state.weights.items()}
         n_users = len(weights["users.weight"]) - 1 if "users.weight" in weights else 0
         with torch.device("meta"):  # without numbers, which are there already
             module = self._make(torch.empty(weights["words.weight"].shape), n_users)
         module.load_state_dict(weights, assign=True)
-        return module.eval(), self._titles(words.unpacked(state.words))
+        titles = self._titles(words.unpacked(state.words))
+        return module, titles, scorer(module, titles, keep=True)
 
     def _score_shown(self, shown: Impressions) -> NDArray[np.float32]:
-        from palate.models.news.training import score
+        from palate.models.news.scoring import score
 
-        module, titles = self._once(self._prepare)
-        return score(module, titles, self._shown(shown))
+        return score(self._once(self._prepare)[2], self._shown(shown))
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
-        import torch
-
-        from palate.models.news.reading import compose
-
-        module, titles = self._once(self._prepare)
-        found = np.empty((len(contexts), len(columns)), np.float32)
-        step = max(1, _PIECE // max(len(columns), 1))
-        with torch.inference_mode():
-            for start in range(0, len(contexts), step):
-                rows = np.arange(start, min(start + step, len(contexts)))
-                pasts = pasts_of(contexts.events.select(rows)).last(self.history)
-                reader = np.repeat(np.arange(len(rows)), len(columns))
-                article = np.tile(columns, len(rows))
-                batch = compose(titles, pasts, 1 + contexts.users[rows], reader, article)
-                found[rows] = module(batch).numpy().reshape(len(rows), len(columns))
-        return found
+        asked = self._once(self._prepare)[2]
+        users = 1 + contexts.users.astype(np.int64)
+        return asked.every(pasts_of(contexts.events).last(self.history), users, columns)
 
     def _explain(self, contexts: Contexts, item: int) -> tuple[Codes, NDArray[np.float64], float]:
         """Leave one out: an effect is what the score loses without the article; the baseline is the rest."""
         past = contexts.events.item[contexts.events.value > 0]
-        distinct = np.unique(past[-self.history :])
+        past = past[-self.history :]  # before one is left out, so that none that is older comes in for it
+        distinct = np.unique(past)
         lists = [past, *(past[past != one] for one in distinct)]
         indptr = np.concatenate([[0], np.cumsum([len(one) for one in lists])]).astype(np.int64)
         told = Histories(indptr, np.concatenate(lists), np.ones(int(indptr[-1]), np.float32), None)
@@ -298,7 +295,7 @@ class LearnedNews(NewsModel):
 
         plain = super().explain(user=user, history=history, item=item)
         contexts = self._one_context(user, history)
-        module, titles = self._once(self._prepare)[:2]
+        module, titles, _ = self._once(self._prepare)
         code = int(self.items.code(item))
         past = pasts_of(contexts.events).last(self.history)
         past = past.where(titles.lengths[past.member] > 0)

@@ -8,7 +8,7 @@ gathered, so once for each that is distinct in the batch.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from palate.models.news.reading import Batch
 from palate.neural.dropout import Dropout
 
 Personal = Literal["paper", "authors", "tutorial"]
+_PERSON = 0.05  # deviation of people's first vectors
 
 
 class SelfAttention(nn.Module):
@@ -89,9 +90,9 @@ class NRMS(nn.Module):
 
     def _titles(self, words: Tensor, titles: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield of each group what its words are together, (articles, longest, size), and which are there."""
-        x = self.dropout(self.words(words))  # (distinct words, word size)
-        parts = _in_groups(_with_padding(self.title.inward(x)), titles)
-        plain = _in_groups(_with_padding(x), titles) if self.residual else [None] * len(titles)
+        x = _with_padding(self.dropout(self.words(words)))  # (distinct words + 1, word size)
+        parts = _in_groups(self.title.inward(x), titles)  # which makes zeros of zeros: padding needs no copy
+        plain = _in_groups(x, titles) if self.residual else [None] * len(titles)
         for group, part, same in zip(titles, parts, plain, strict=True):
             there = group < len(words)
             mixed = self.dropout(self.title(part, there))
@@ -217,10 +218,12 @@ class NPA(nn.Module):
         self.stranger = nn.Parameter(torch.zeros(filters))
         self.dropout = Dropout(dropout)
         self.apply(begin)
+        # Near nobody in particular, so that clicks say who somebody is; at zero a rectified query would stand still.
+        nn.init.normal_(self.users.weight, std=_PERSON)
 
     def tapped(self, words: Tensor) -> Tensor:
         """Return what each word gives to each place of the window, (distinct words + 1, width x filters)."""
-        return _with_padding(self.taps(self.dropout(self.words(words))))
+        return cast(Tensor, self.taps(_with_padding(self.dropout(self.words(words)))))
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the score of each pair, (pairs)."""
@@ -251,8 +254,7 @@ class NPA(nn.Module):
         told = torch.nonzero(every)[:, 0]
         if not len(told):
             return None
-        windows, begin = _windows(batch.titles, self.width, len(tapped) - 1)
-        features = self.features(tapped, windows)  # (tokens, filters)
+        features, begin = self.read(tapped, batch.titles)
         first, length = begin[every[told] - 1], begin[every[told]] - begin[every[told] - 1]
         place = torch.arange(int(length.max()), device=length.device)
         there = place < length[:, None]  # (pairs, longest)
@@ -268,7 +270,11 @@ class NPA(nn.Module):
             return blank
         starts = tokens.length.cumsum(0) - tokens.length
         pooled = functional.embedding_bag(
-            tokens.token, tokens.features, starts, mode="sum", per_sample_weights=tokens.weights
+            tokens.token,
+            tokens.features,
+            starts,
+            mode="sum",
+            per_sample_weights=tokens.weights.to(tokens.features.dtype),
         )
         return blank.index_copy(0, tokens.pair, pooled)
 
@@ -294,15 +300,19 @@ class NPA(nn.Module):
         [(weights, _)] = self._pasts(seen[1:], batch)
         return list(torch.split(tokens.weights, tokens.length.tolist())), weights[0]
 
-    def features(self, tapped: Tensor, windows: Tensor) -> Tensor:
-        """Map (tokens, width) places of the words around each token to (tokens, filters)."""
+    def read(self, tapped: Tensor, titles: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return what each word of titles gives, whoever reads, (tokens, filters), and where articles begin there.
+
+        tapped: that of the words. titles: groups as in `Batch`. The second has (articles + 1) places.
+        """
+        windows, begin = _windows(titles, self.width, len(tapped) - 1)
         # One row for each word and each place of the window: a token is the sum of `width` rows.
         rows = tapped.view(-1, self.size)
         given = functional.embedding_bag(
             windows * self.width + torch.arange(self.width, device=windows.device), rows, mode="sum"
         )
-        found: Tensor = self.dropout(torch.relu(given + self.bias))
-        return found
+        # In place: this is the largest array of a step.
+        return rectified(given.to(self.bias.dtype).add_(self.bias), self.dropout), begin
 
     def _logits(self, asks: Tensor, features: Tensor, who: Tensor, token: Tensor) -> Tensor:
         """Return how much each token counts for a reader, (pairs, longest)."""
@@ -312,6 +322,32 @@ class NPA(nn.Module):
         # All readers ask all tokens, of which few pairs are wanted: one product costs less than gathering tokens.
         every = answers @ asks.T  # (tokens, readers)
         return gathered(every.view(-1, 1), token * len(asks) + who[:, None]).squeeze(-1)
+
+
+class _Rectified(torch.autograd.Function):
+    """max(x, 0) times what a dropout keeps, in place: where the result is above zero is all that its gradient needs."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:
+        x.relu_().mul_(kept)
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(x)
+        ctx.scale = scale
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (x,) = ctx.saved_tensors
+        return (gradient * (x > 0)).mul_(ctx.scale), None, None
+
+
+def rectified(x: Tensor, dropout: Dropout) -> Tensor:
+    """Return dropout(relu(x)), in the place of x, which nothing else may need."""
+    if not dropout.training or not dropout.share:
+        return x.relu_()
+    kept = dropout(x.new_ones(1).expand_as(x))
+    found: Tensor = _Rectified.apply(x, kept, 1 / (1 - dropout.share))  # type: ignore[no-untyped-call]
+    return found
 
 
 def gathered(rows: Tensor, place: Tensor) -> Tensor:

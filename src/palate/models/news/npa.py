@@ -13,18 +13,24 @@ Three forms of that attention go by the name (`attention`):
 In the first two a person weighs each direction of a word's vector; in the third the person only shifts it before one
 `v` that all share weighs it, so much less can be personal.
 
-People whom train lacks are one unknown person, who stands in for a share of readers while it learns. Cost of a step, in
-multiplications: distinct words x width x word size x filters, and distinct words of titles x readers x filters.
+People of whom no click was learned are one unknown person, who stands in for a share of readers while it learns.
+
+Cost of a step, in multiplications: distinct words x width x word size x filters, and distinct words of titles x readers
+x filters; of a score: words of the title x (query + filters), since each reader sees a title with other eyes. What
+words and titles are to all readers is made once.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from palate.models.news.learned import LearnedNews
 from palate.models.news.presets import Preset, filled
+from palate.vocabulary import Codes
 
 if TYPE_CHECKING:
     import torch
@@ -35,10 +41,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {
         "word_size": 300, "filters": 400, "user_size": 50, "query_size": 200, "attention": "paper", "start": "random",
         "dropout": 0.2, "batch": 100, "learning_rate": 0.001, "schedule": "constant", "epochs": 3,
+        "holdout": 0.0,
     },
     "incumbent": {
         "word_size": 300, "filters": 400, "user_size": 100, "query_size": 200, "attention": "paper", "start": "random",
         "title": 10, "dropout": 0.2, "batch": 32, "learning_rate": 0.0001, "schedule": "constant", "epochs": 5,
+        "holdout": 0.0,
     },
 }  # fmt: skip
 
@@ -77,6 +85,13 @@ class NPA(LearnedNews):
     @property
     def _strangers(self) -> float:
         return self.unknown
+
+    def _finish(self, weights: dict[str, NDArray[np.float32]], learners: Codes) -> None:
+        """Whoever clicked nothing that was learned is the unknown person."""
+        people = weights["users.weight"]
+        others = np.ones(len(people), np.bool_)
+        others[1 + learners] = False
+        people[others] = people[0]
 
     def _make(self, table: torch.Tensor, n_users: int) -> Network:
         from palate.models.news.network import NPA as Network

@@ -6,7 +6,8 @@ reader and article. Learned by softmax over a click and articles that were shown
 
 What differs from published programs: padding is masked, an article without words and a reader without a history have
 vectors of their own, of an impression with too few others each stands once. Presets have the sizes of the paper and of
-the incumbent toolkit's tutorial; `fast` is small, and adds what goes into an attention to what comes out of it.
+the incumbent toolkit's tutorial, and like these learn from all of train; `fast` is small, keeps the end of train back
+to stop by, and adds what goes into an attention to what comes out of it.
 
 Cost of a step, in multiplications: distinct words x 3 x word size x size, distinct articles x (words x query + 3 x
 size) x size; three times that with gradients. Memory: four copies of the weights, of which the words are most.
@@ -17,32 +18,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from palate.errors import PlanError
 from palate.models.algorithm import Floats
-from palate.models.contexts import Contexts
 from palate.models.dense import nearest_by_cosine
-from palate.models.news.learned import LearnedNews, NewsState, pasts_of
+from palate.models.news.learned import LearnedNews
 from palate.models.news.presets import Preset, filled
-from palate.news import Impressions
 from palate.vocabulary import Codes
 
 if TYPE_CHECKING:
     import torch
 
     from palate.models.news.network import NRMS as Network
-    from palate.models.news.reading import Lists
 
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {
         "word_size": 300, "heads": 16, "head_size": 16, "query_size": 200, "residual": False, "start": "random",
-        "dropout": 0.2, "batch": 64, "learning_rate": 0.001, "schedule": "constant",
+        "dropout": 0.2, "batch": 64, "learning_rate": 0.001, "schedule": "constant", "holdout": 0.0,
     },
     "incumbent": {
         "word_size": 300, "heads": 20, "head_size": 20, "query_size": 200, "residual": False, "start": "random",
         "dropout": 0.2, "batch": 32, "learning_rate": 0.0001, "schedule": "constant", "epochs": 5,
+        "holdout": 0.0,
     },
 }  # fmt: skip
 
@@ -96,32 +94,9 @@ class NRMS(LearnedNews):
             residual=self.residual,
         )
 
-    # --- asked: an article's vector is the same for all readers, and made once ----------------------------------
-
-    def _prepare(self, state: NewsState) -> tuple[Network, Lists, NDArray[np.float32]]:
-        from palate.models.news.training import encode_all
-
-        module, titles = super()._prepare(state)
-        return module, titles, encode_all(module, titles)
-
-    def _readers(self, pasts: Lists) -> NDArray[np.float32]:
-        from palate.models.news.training import encode_readers
-
-        module, titles, table = self._once(self._prepare)
-        return encode_readers(module, titles, table, pasts)
-
-    def _score_shown(self, shown: Impressions) -> NDArray[np.float32]:
-        from palate.kernels.impressions import products
-
-        told = self._shown(shown)
-        table = self._once(self._prepare)[2]
-        return products(self._readers(told.pasts), table, told.reader[told.row_of], told.candidate)
-
-    def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
-        table = self._once(self._prepare)[2]
-        readers = self._readers(pasts_of(contexts.events).last(self.history))
-        return readers @ table[:-1][columns].T
-
     def _similar(self, items: Codes, k: int) -> tuple[Codes, Floats]:
-        table = self._once(self._prepare)[2][:-1]
-        return nearest_by_cosine(table.astype(np.float64), items, k)
+        from palate.models.news.scoring import NRMSScorer
+
+        asked = self._once(self._prepare)[2]
+        assert isinstance(asked, NRMSScorer)
+        return nearest_by_cosine(asked.table[:-1].astype(np.float64), items, k)

@@ -8,8 +8,6 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, diags_array
-from scipy.sparse.linalg import svds
 
 from palate import vectors as files
 from palate.words import Texts
@@ -41,6 +39,9 @@ def lsa(known: Texts, size: int, rng: np.random.Generator) -> NDArray[np.float64
     Deerwester and others, "Indexing by latent semantic analysis", 1990. Where there are fewer than `size`, the rest is
     normal numbers of the same deviation.
     """
+    from scipy.sparse import csr_matrix, diags_array
+    from scipy.sparse.linalg import svds
+
     texts, words = len(known), len(known.words)
     count = csr_matrix((np.ones(len(known.word)), known.word, known.indptr), shape=(texts, words))
     count.sum_duplicates()
@@ -49,7 +50,8 @@ def lsa(known: Texts, size: int, rng: np.random.Generator) -> NDArray[np.float64
     table = rng.normal(0, _DEVIATION, (words, size))
     if k < 1 or not rarity.any():
         return table
-    _, values, rows = svds(count @ diags_array(rarity), k=k, rng=rng)
+    first = rng.standard_normal(min(texts, words))  # the solver's own start would not hang on the seed
+    _, values, rows = svds(count @ diags_array(rarity), k=k, v0=first)
     order = np.argsort(-values)
     found = (rows[order] * values[order, None]).T
     table[:, :k] = found * (_DEVIATION / max(float(found.std()), 1e-12))

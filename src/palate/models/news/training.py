@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from palate.kernels import impressions
-from palate.models.news.network import NRMS
-from palate.models.news.reading import Batch, Lists, compose, padded
+from palate.models.news.reading import Batch, Lists, compose
+from palate.models.news.scoring import score, scorer
 from palate.models.news.shown import Shown
 
 
@@ -34,6 +34,12 @@ class Clicks:
         others = ~self.shown.clicked
         self.other = np.flatnonzero(others)
         self.start = np.concatenate([[0], np.cumsum(others)])[self.shown.indptr].astype(np.int64)
+        self.learners = np.unique(self.shown.user[self.shown.reader[self.shown.row_of[self.at]]])
+        """codes of people whose clicks are learned"""
+        if self.judged is not None:  # where others are the unknown person, as in what comes of it
+            user = self.judged.user
+            known = np.where(np.isin(user, self.learners), user, -1).astype(np.int32)
+            self.judged = replace(self.judged, user=known)
 
     def batches(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
         """Return clicks in another order each epoch."""
@@ -53,24 +59,18 @@ class Clicks:
     def _drawn(
         self, rows: NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return places of candidates, the click first, and which are there, each (clicks, 1 + negatives).
+        """Return places of candidates, the click first, and which are there, each (clicks, 1 + others).
 
-        The others are distinct; where an impression has fewer, all of them stand once.
+        The others are distinct, `negatives` of them; where an impression has fewer, all of them stand once.
         """
         click = self.at[rows]
         row = self.shown.row_of[click]
         begin, count = self.start[row], self.start[row + 1] - self.start[row]
-        drawn = (rng.random((len(rows), self.negatives)) * count[:, None]).astype(np.int64)
-        plenty = count > self.negatives
-        while True:  # what stands twice is drawn again
-            ordered = np.sort(drawn, axis=1)
-            again = plenty & (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
-            if not again.any():
-                break
-            drawn[again] = (rng.random((int(again.sum()), self.negatives)) * count[again, None]).astype(
-                np.int64
-            )
-        drawn[~plenty] = np.arange(self.negatives)
+        # The smallest of random keys: distinct, however many of an impression are asked for.
+        key = rng.random((len(rows), int(count.max(initial=1))))
+        key[np.arange(key.shape[1]) >= count[:, None]] = 1.0
+        most = min(self.negatives, key.shape[1])
+        drawn = np.argpartition(key, most - 1, axis=1)[:, :most]
         there = drawn < count[:, None]
         place = self.other[np.where(there, begin[:, None] + drawn, 0)]
         return np.concatenate([click[:, None], place], axis=1), np.concatenate(
@@ -100,7 +100,7 @@ class Clicks:
         """Return AUC, MRR and nDCG of validation impressions, means over impressions."""
         if self.judged is None:
             return {}
-        scores = score(self.module, self.titles, self.judged)
+        scores = score(scorer(self.module, self.titles, keep=False), self.judged)
         found = impressions.measure(
             self.judged.indptr, self.judged.clicked, scores.astype(np.float64), np.array([5, 10])
         )
@@ -111,52 +111,3 @@ class Clicks:
             "valid_impression_ndcg@10",
         )
         return dict(zip(names, np.nanmean(found[:4], axis=1).tolist(), strict=True))
-
-
-def score(module: nn.Module, titles: Lists, shown: Shown, readers: int = 64) -> NDArray[np.float32]:
-    """Return the scores of all candidates, (candidates), some readers at a time."""
-    found = np.zeros(len(shown.candidate), np.float32)
-    device = next(module.parameters()).device
-    module.eval()
-    with torch.inference_mode():
-        for rows in shown.by_reader(readers):
-            some, reader = np.unique(shown.reader[rows], return_inverse=True)
-            places = np.concatenate([np.arange(shown.indptr[row], shown.indptr[row + 1]) for row in rows])
-            pairs = np.repeat(reader, shown.sizes[rows])
-            batch = compose(
-                titles, shown.pasts.select(some), 1 + shown.user[some], pairs, shown.candidate[places]
-            )
-            found[places] = module(batch.to(device)).float().cpu().numpy()
-    return found
-
-
-def encode_all(module: NRMS, titles: Lists, articles: int = 4_096) -> NDArray[np.float32]:
-    """Return the vectors of all articles, and last that of one without words, (articles + 1, size)."""
-    table = np.empty((len(titles) + 1, module.size), np.float32)
-    table[-1] = module.blank.detach().numpy()
-    order = np.argsort(titles.lengths, kind="stable")
-    nobody = Lists(np.zeros(1, np.int64), np.empty(0, np.int32))
-    with torch.inference_mode():
-        for start in range(0, len(order), articles):
-            some = order[start : start + articles]
-            batch = compose(titles, nobody, np.empty(0, np.int64), np.zeros(0, np.int64), some)
-            table[some] = module.articles(batch.words, batch.titles)[batch.article].numpy()
-    return table
-
-
-def encode_readers(
-    module: NRMS, titles: Lists, table: NDArray[np.float32], pasts: Lists, readers: int = 1_024
-) -> NDArray[np.float32]:
-    """Return the vectors of readers, (readers, size), from the vectors of articles."""
-    told = titles.lengths > 0
-    pasts = pasts.where(told[pasts.member])
-    found = np.empty((len(pasts), module.size), np.float32)
-    order = np.argsort(pasts.lengths, kind="stable")
-    with torch.inference_mode():
-        for start in range(0, len(order), readers):
-            some = order[start : start + readers]
-            chosen = pasts.select(some)
-            groups, rows = padded(chosen)
-            strangers = len(some) - sum(len(one) for one in groups)
-            found[some[rows]] = module.readers(torch.from_numpy(table), groups, strangers).numpy()
-    return found
