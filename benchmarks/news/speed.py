@@ -5,12 +5,14 @@
 On the impressions of `mind-sample`; articles without text there get twelve random words of the others, the same for
 both. Sizes are those of the incumbent's tutorial (preset `incumbent`), steps of 32 clicks with 4 others each.
 
-* step: Palate fits once for 4 steps and once for 16, each whole, and the difference counts. The peer's own `train` is
-  called, after two calls that are not counted.
+* step: Palate fits once for 4 steps and once for 40, each whole and in a process of its own, and the difference counts.
+  The peer's own `train` is called, after two calls that are not counted.
 * scoring: Palate scores all impressions of the sample (its articles are encoded on the way). The peer's slow way, the
   only one that it has for NPA, encodes history and title for each candidate: timed over some batches, times candidates.
+* memory: the peak of the process that fits for 40 steps, and of the one that scores; `peak_mb` is the larger. What the
+  libraries and the data take before the fit stands beside it.
 
-Both sides take turns, each run in a process of its own. Writes news-speed.json.
+Both sides take turns. Writes news-speed.json.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import common
 
-BATCH, FEW, MANY = 32, 4, 16
+BATCH, FEW, MANY = 32, 4, 40
+OURS = ("cpu_step", "cpu_scores", "mb_imported", "mb_read", "mb_fitted", "mb_scored", "peak_mb")
 
 
 def prepare(data: Path, folder: Path) -> None:
@@ -55,43 +58,84 @@ def prepare(data: Path, folder: Path) -> None:
     (folder / "behaviors.tsv").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def measure(name: str, folder: Path) -> dict[str, Any]:
-    """Steps and scores in this process; what is compiled is loaded before."""
+def fit(name: str, folder: Path, steps: int, place: Path) -> dict[str, Any]:
+    """One fit of so many steps in this process, and the model saved at `place`."""
+    palate, imported = _ready()
+    news = palate.load_news(folder)
+    clicks = np.cumsum(np.minimum(news.train.clicks_of, BATCH))
+    part = news.train.select(np.arange(int(np.searchsorted(clicks, steps * BATCH))))
+    model = palate.models.create(name, preset="incumbent", epochs=1)
+    read = common.process_peak()
+    with common.Clock() as clock:
+        model.fit(part, catalogue=news.articles)
+    peak = common.process_peak()
+    model.save(place)
+    return {
+        "cpu": clock.cpu,
+        "steps": -(-part.n_clicks // BATCH),
+        "mb_imported": imported,
+        "mb_read": read,
+        "mb_fitted": peak,
+    }
+
+
+def score(folder: Path, place: Path) -> dict[str, Any]:
+    """All impressions scored in this process, by a model that has encoded no article yet."""
+    palate, imported = _ready()
+    news, model = palate.load_news(folder), palate.load_model(place)
+    model.score_impressions(news.train.select(np.arange(8)))  # what is compiled is loaded
+    model = palate.load_model(place)
+    with common.Clock() as clock:
+        model.score_impressions(news.train)
+    return {
+        "cpu": clock.cpu,
+        "candidates": news.train.n_candidates,
+        "impressions": len(news.train),
+        "mb_imported": imported,
+        "mb_scored": common.process_peak(),
+    }
+
+
+def _ready() -> tuple[Any, int]:
+    """Return the library, and the peak of memory once it and torch are imported, in MB."""
     import torch
 
     torch.set_num_threads(1)
     import palate
 
-    news = palate.load_news(folder)
-    clicks = np.cumsum(np.minimum(news.train.clicks_of, BATCH))
-    last = {steps: int(np.searchsorted(clicks, steps * BATCH)) for steps in (1, FEW, MANY)}
+    _ = palate.NPA, palate.NRMS
+    return palate, common.process_peak()
 
-    def fitted(steps: int) -> tuple[Any, float, float]:
-        part = news.train.select(np.arange(last[steps]))
-        model = palate.models.create(name, preset="incumbent", epochs=1, holdout=0.0)
-        with common.Clock() as clock:
-            model.fit(part, catalogue=news.articles)
-        return model, clock.cpu, -(-part.n_clicks // BATCH)
 
-    fitted(1)
-    (_, few, steps), (model, many, more) = fitted(FEW), fitted(MANY)
-    model.score_impressions(news.train.select(np.arange(8)))
-    with tempfile.TemporaryDirectory() as place:  # read again, it has encoded no article yet
-        again = palate.load_model(model.save(Path(place) / "model"))
-    with common.Clock() as scoring:
-        again.score_impressions(news.train)
+def measure(name: str, folder: str) -> dict[str, Any]:
+    """Steps and scores, each in a process of its own."""
+    with tempfile.TemporaryDirectory() as place:
+        few, many = (
+            common.worker(__file__, "fit", name, folder, steps, Path(place) / f"model-{steps}")
+            for steps in (FEW, MANY)
+        )
+        scored = common.worker(__file__, "score", folder, Path(place) / f"model-{MANY}")
     return {
-        "cpu_step": round((many - few) / (more - steps), 3),
-        "cpu_scores": round(scoring.cpu, 2),
-        "candidates": news.train.n_candidates,
-        "impressions": len(news.train),
-        "peak_mb": common.process_peak(),
+        "cpu_step": round((many["cpu"] - few["cpu"]) / (many["steps"] - few["steps"]), 3),
+        "cpu_scores": round(scored["cpu"], 2),
+        "candidates": scored["candidates"],
+        "impressions": scored["impressions"],
+        "mb_imported": many["mb_imported"],
+        "mb_read": many["mb_read"],
+        "mb_fitted": many["mb_fitted"],
+        "mb_scored": scored["mb_scored"],
+        "peak_mb": max(many["mb_fitted"], scored["mb_scored"]),
     }
 
 
 def main() -> None:
     if sys.argv[1:2] == ["--worker"]:
-        print(json.dumps(measure(sys.argv[2], Path(sys.argv[3]))))
+        what, *told = sys.argv[2:]
+        if what == "fit":
+            name, folder, steps, place = told
+            print(json.dumps(fit(name, Path(folder), int(steps), Path(place))))
+        else:
+            print(json.dumps(score(*map(Path, told))))
         return
     parser = common.arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
@@ -104,7 +148,7 @@ def main() -> None:
         for name in options.only.split(","):
             ours, theirs = [], []
             for _ in range(options.rounds):
-                ours.append(common.worker(__file__, name, place))
+                ours.append(measure(name, place))
                 theirs.append(
                     common.peer(options.peers, "recotf", "recommenders_news.py", name, place, 10, 20)
                 )
@@ -115,7 +159,7 @@ def main() -> None:
 
             whole = middle(theirs, "cpu_candidate") * ours[0]["candidates"]
             found[name] = {
-                "palate": {key: middle(ours, key) for key in ("cpu_step", "cpu_scores", "peak_mb")},
+                "palate": {key: middle(ours, key) for key in OURS},
                 "recommenders": {
                     "cpu_step": middle(theirs, "cpu_step"),
                     "cpu_scores": round(whole, 1),
