@@ -114,6 +114,8 @@ def test_a_file_of_another_model_of_that_name_is_refused(model: language_model.L
     assert trained_since.name == model.name
     with pytest.raises(DataError, match="of another model"):
         generate(trained_since, REQUESTS, SHORT, out=out)
+    moved = replace(model, name="elsewhere/tiny")
+    assert generate(moved, REQUESTS, SHORT, out=out) == generate(model, REQUESTS, SHORT)
 
 
 @pytest.mark.parametrize("content", ["my notes", "my notes\n", '{"a": 1}\nand more', "[1]\n"])

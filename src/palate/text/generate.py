@@ -70,7 +70,7 @@ def generate(
     if sampling.temperature < 0 or not 0 < sampling.top_p <= 1 or sampling.max_tokens < 1:
         raise PlanError("temperature is 0 or more, top_p above 0 up to 1, and max_tokens at least 1.")
     how: dict[str, Any] = {"model": model.name, "template": model.template, **asdict(sampling)}
-    if out is not None:  # a name may be another model's by now
+    if out is not None:  # what a model is: a name may be another one's by now
         how["weights"] = model.digest()
     done = _done(out, dict(requests), how) if out is not None else {}
     todo = [one for one in requests if one[0] not in done]
@@ -172,7 +172,7 @@ def _done(out: Path, requests: dict[str, str], how: dict[str, Any]) -> dict[str,
             row = None
         if not isinstance(row, dict):
             raise DataError(f"{where}: no row that `palate text generate` wrote. Give another file.")
-        if row.get("how") != how or requests.get(str(row.get("id"))) != row.get("request"):
+        if not _alike(row.get("how"), how) or requests.get(str(row.get("id"))) != row.get("request"):
             raise DataError(
                 f"{where}: it holds texts of other requests, of another model or with other settings. Give another "
                 "file, or remove this one."
@@ -185,6 +185,11 @@ def _done(out: Path, requests: dict[str, str], how: dict[str, Any]) -> dict[str,
             )
         os.truncate(out, kept)
     return found
+
+
+def _alike(one: object, other: dict[str, Any]) -> bool:
+    """Return whether two texts were written in the same way; the same model may have been called otherwise."""
+    return isinstance(one, dict) and one | {"model": ""} == other | {"model": ""}
 
 
 def _add(out: Path, row: dict[str, Any]) -> None:
