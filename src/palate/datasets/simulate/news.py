@@ -124,9 +124,10 @@ def news_world(
         sharpness, popularity: of the law.
         like_mind: give impressions, clicks, histories and titles the spread of MIND's sample (titles of 12 words on
             average, words by Zipf's law), and articles fame and a birth: three in four are of the weeks before and
-            stand in histories, the others are shown from their birth on for a day or two, famous ones the oftener. Else every impression has one click, every reader the same history, every title as many words, and
-            any article may be shown at any time. Nearest to the sample (of 5,000 impressions) are users=4_700,
-            articles=36_000, impressions=2, history=32, shown=24, popularity=0.6, sharpness=3, common_words=20_000.
+            stand in histories, the others are shown from their birth on for a day or two, famous ones the oftener. Else
+            every impression has one click, every reader the same history, every title as many words, and any article
+            may be shown at any time. Nearest to the sample (of 5,000 impressions) are users=4_700, articles=36_000,
+            impressions=2, history=32, shown=24, popularity=0.6, sharpness=3, common_words=20_000.
         seed: another seed, another world.
 
     Raises:
