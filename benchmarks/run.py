@@ -50,6 +50,7 @@ BENCHMARKS = {
     "sasrec-speed": Benchmark("sasrec/speed.py", data=("ml-1m", "amazon"), peers=("rectools", "replay")),
     "sasrec-simple": Benchmark("sasrec/simple.py", data=("ml-1m", "amazon")),
     "sasrec-budget": Benchmark("sasrec/budget.py", data=("ml-1m", "amazon"), peers=("rectools", "replay")),
+    "text-ifeval": Benchmark("text/ifeval.py", peers=("ifeval",)),
 }
 
 

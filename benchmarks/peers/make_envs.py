@@ -22,6 +22,8 @@ ENVIRONMENTS: dict[str, list[list[str]]] = {  # name: what one pip call after th
     "replay": [["torch==2.13.0"], ["replay-rec[torch]==0.22.0"]],
     "ranx": [["ranx==0.3.21"]],
     "trl": [["torch==2.13.0"], ["trl==1.16.0", "transformers==5.24.0"]],
+    # Of lm-eval the checkers of IFEval alone are used, which need these and neither torch nor a model.
+    "ifeval": [["langdetect==1.0.9", "immutabledict", "nltk", "packaging"], ["--no-deps", "lm-eval==0.4.13"]],
     # Its neural models are TensorFlow's, which no extra of it installs in a working state; 3.8 GB, Python 3.11 at most.
     "recotf": [["torch==2.13.0"], ["recommenders==1.2.1", "tensorflow<2.16", "tf-slim"]],
 }

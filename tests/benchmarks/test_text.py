@@ -1,0 +1,87 @@
+"""The benchmarks of texts: they start, and what they ask is what they say."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from palate.text.corpus import texts
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def _path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "text"))
+
+
+@pytest.mark.parametrize("script", ["bridge.py", "ifeval.py", "learning.py"])
+def test_a_script_says_what_it_does(script: str):
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "text" / script, "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--out" in done.stdout
+
+
+def test_ifeval_is_asked_of_each_claim_and_about_half_are_true():
+    import ifeval
+
+    made = list(ifeval.cases(20))
+    assert len(made) == 100
+    for claim in ("keyword", "words", "paragraphs", "name", "no name"):
+        ours = [answer for name, answer, _, _ in made if name == claim]
+        assert len(ours) == 20
+        assert 2 <= sum(ours) <= 18, claim
+
+
+def test_learning_trains_asks_and_writes_and_goes_on_where_it_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("transformers")
+    pytest.importorskip("peft")
+    import learning
+
+    rows: dict[str, list[dict[str, str]]] = {}
+    for one in texts():
+        rows.setdefault(one.source, []).append({"text": one.text, "source": one.source, "title": one.title})
+    (tmp_path / "longform").mkdir()
+    with gzip.open(tmp_path / "longform" / "standard_ebooks.jsonl.gz", "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for some in rows.values() for row in some[:8])
+    small = [
+        "--base",
+        "tiny",
+        "--words",
+        "60-80",
+        "--pairs",
+        "30",
+        "--texts",
+        "12",
+        "--written",
+        "2",
+        "--max-tokens",
+        "16",
+    ]
+    call = [
+        "learning.py", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--scratch", str(tmp_path / "scratch"),
+        "--set", "rounds=1", "--set", "rank=2", *small,
+    ]  # fmt: skip
+    for models in ("raw,sft-1", "raw,sft-1,iorpo-1"):
+        monkeypatch.setattr(sys, "argv", [*call, "--models", models])
+        learning.main()
+    (folder,) = (tmp_path / "scratch").iterdir()
+    assert sorted(one.name for one in folder.iterdir()) == ["iorpo-1", "raw", "sft-1"]
+    found = json.loads((tmp_path / "out" / "text-learning.json").read_text())
+    assert set(found["models"]) == {"raw", "sft-1", "iorpo-1"}
+    raw = found["models"]["raw"]
+    assert {"specificity 1,1", "control turned", "blind 1,1"} < set(raw["seen"])
+    assert {"all", "unseen", "own", "greedy texts", "drawn texts"} < set(raw)
+    assert found["written_tokens"] == 16
+    assert set(found["paired"]) == {"iorpo-1 minus raw", "iorpo-1 minus sft-1", "sft-1 minus raw"}
+    assert {"right", "control"} == set(found["paired"]["iorpo-1 minus raw"]["seen"])
