@@ -1,14 +1,12 @@
 """A language model as a recommender of news: zero-shot, aligned on clicks, and beside NRMS, in a planted world of
 English.
 
-    python benchmarks/text/bridge.py [--users 300] [--impressions 4] [--measured 150] [--align dpo orpo] [--seeds 1]
+    python benchmarks/text/bridge.py [--users 300] [--impressions 4] [--measured 150] [--only lm dpo orpo] [--seeds 1]
 
 The world is `simulate.news_world` with its made-up words exchanged for English ones of the same topic, so that titles
-are
-words that a language model knows. SmolLM2-135M-Instruct orders ten candidates by log P(title | titles read); aligned,
-LoRA
-learns from each click of train beside one article that was shown and not clicked. AUC with intervals by reader, CPU
-seconds an impression, one thread. Writes text-bridge.json.
+are words that a language model knows. SmolLM2-135M-Instruct orders ten candidates by log P(title | titles read);
+aligned, LoRA learns from each click of train beside one article that was shown and not clicked, by the loss of DPO's
+paper or by ORPO's. AUC with intervals by reader, CPU seconds an impression, one thread. Writes text-bridge.json.
 """
 
 from __future__ import annotations
