@@ -64,14 +64,9 @@ def gradient(told: dict[str, Any]) -> dict[str, Any]:
         for part, _ in task.parts(one, one, np.random.default_rng(0)):
             part.backward()
             loss += float(part.detach())
+    peak = common.process_peak()  # before the norm, whose squares are no part of a step
     norm = torch.sqrt(sum((weight.grad.double() ** 2).sum() for weight in network.parameters()))
-    return {
-        "loss": loss,
-        "norm": float(norm),
-        **clock.both(),
-        "start_mb": start,
-        "peak_mb": common.process_peak(),
-    }
+    return {"loss": loss, "norm": float(norm), **clock.both(), "start_mb": start, "peak_mb": peak}
 
 
 def main() -> None:
@@ -85,13 +80,13 @@ def main() -> None:
     common.warn_when_busy()
     import tempfile
 
-    from palate.text.language_model import _converted, _packaged
+    from palate.text.stored import converted, packaged
 
     told = rows(options.data, options.tokens)
     runs: dict[str, list[dict[str, Any]]] = {"trl": [], **{name: [] for name in WAYS}}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(options.rounds):
-            asked = told | {"weight": WEIGHT, "recompute": True, "folder": str(_converted(_packaged()))}
+            asked = told | {"weight": WEIGHT, "recompute": True, "folder": str(converted(packaged()))}
             runs["trl"].append(common.peer(options.peers, "trl", "trl_orpo.py", json.dumps(asked)))
             common.say(str(runs["trl"][-1]))
             for name, how in WAYS.items():

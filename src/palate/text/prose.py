@@ -221,15 +221,23 @@ def cut(text: str, words: int) -> str:
     limit = _after_words(text, words)
     if limit >= len(text.rstrip()):
         return text.rstrip()
-    best = place = 0
-    while place < limit:
+    best = 0
+    for end in ends(text):
+        if end > limit:
+            break
+        best = end
+    return text[:best].rstrip()
+
+
+def ends(text: str) -> Iterator[int]:
+    """Yield where the sentences of a text end; a paragraph ends its last one."""
+    place = 0
+    while place < len(text):
         blank = _BLANK_LINES.search(text, place)
         end = blank.start() if blank else len(text)
         for one in sentence_ends(text[place:end]):
-            if place + one <= limit:
-                best = place + one
+            yield place + one
         place = blank.end() if blank else len(text)
-    return text[:best].rstrip()
 
 
 def _after_words(text: str, words: int) -> int:
