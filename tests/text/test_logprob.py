@@ -67,6 +67,20 @@ def test_a_gradient_that_is_added_at_once_is_the_same_and_adds_up():
     torch.testing.assert_close(ours, 2 * theirs, rtol=0, atol=1e-5)
 
 
+def test_the_embeddings_gradient_is_added_row_by_row_and_is_the_same():
+    """Also of a token that stands twice, and of the one that pads, which learns nothing."""
+    ids = torch.tensor([[5, 7, 5, 0, 9], [7, 7, 2, 0, 0]])
+    found = []
+    for at_once in (False, True):
+        network = language_model.tiny().network
+        states = hidden_states(network, ids, at_once=at_once)
+        (states * torch.linspace(-1, 1, states.numel()).view_as(states)).sum().backward()
+        found.append(network.get_input_embeddings().weight.grad)
+    torch.testing.assert_close(*found, rtol=0, atol=1e-5)
+    assert found[0][0].abs().max() == 0
+    assert found[0][5].abs().max() > 0
+
+
 def test_a_frozen_head_gets_no_gradient():
     hidden, head, targets = drawn(False, 1.0, 0.0)
     head = replace(head, weight=head.weight.detach())

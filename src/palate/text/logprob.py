@@ -94,13 +94,20 @@ def token_log_probs(
         return found
 
 
-def hidden_states(network: Any, ids: Tensor) -> Tensor:
+def hidden_states(network: Any, ids: Tensor, *, at_once: bool = False) -> Tensor:
     """Return the states (rows, length, size) that the head is given, of (rows, length) tokens padded on the right.
 
     No mask is needed for the padding: a token sees those before it alone, and what stands behind the last is never
     read. Without one, attention is the fused causal kernel, which makes no table of (length, length).
+
+    `at_once`: as of `token_log_probs`, of the embedding of the tokens.
     """
-    states: Tensor = _body(network)(input_ids=ids, use_cache=False).last_hidden_state
+    inner, embedding = body(network), network.get_input_embeddings()
+    given: dict[str, Tensor] = {"input_ids": ids}
+    # On a card the sum of a token's gradients would depend on the order of its threads.
+    if at_once and type(embedding) is torch.nn.Embedding and ids.device.type == "cpu":
+        given = {"inputs_embeds": _Lookup.apply(embedding.weight, ids, embedding.padding_idx)}  # type: ignore[no-untyped-call]
+    states: Tensor = inner(**given, use_cache=False).last_hidden_state
     return states
 
 
@@ -122,7 +129,7 @@ def score(
     for row, tokens in enumerate(rows):
         ids[row, : len(tokens)] = torch.tensor(tokens)
     ids = ids.to(device)
-    states = hidden_states(network, ids)
+    states = hidden_states(network, ids, at_once=at_once)
     before, targets = [], []
     for row, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
         before.append(states[row, len(prompt) - 1 : len(prompt) + len(response) - 1])
@@ -136,9 +143,9 @@ def score_after(network: Any, prompt: Sequence[int], responses: Sequence[Sequenc
     from transformers import DynamicCache
 
     device = next(network.parameters()).device
-    body, n, cache = _body(network), len(responses), DynamicCache()
-    kept = {"cache" if "cache" in signature(type(body).forward).parameters else "past_key_values": cache}
-    first = body(
+    inner, n, cache = body(network), len(responses), DynamicCache()
+    kept = {"cache" if "cache" in signature(type(inner).forward).parameters else "past_key_values": cache}
+    first = inner(
         input_ids=torch.tensor([list(prompt)], device=device), use_cache=True, **kept
     ).last_hidden_state
     longest = max(map(len, responses))
@@ -149,14 +156,14 @@ def score_after(network: Any, prompt: Sequence[int], responses: Sequence[Sequenc
         line[: len(response)] = 1
     cache.batch_repeat_interleave(n)
     whole = torch.cat([torch.ones((n, len(prompt)), dtype=torch.int64, device=device), mask], 1)
-    states = body(input_ids=ids, attention_mask=whole, use_cache=True, **kept).last_hidden_state
+    states = inner(input_ids=ids, attention_mask=whole, use_cache=True, **kept).last_hidden_state
     # what a token comes after: of the first, the prompt's last state
     before = torch.cat([first[:, -1:].expand(n, -1, -1), states[:, :-1]], 1)
     told = token_log_probs(before[mask.bool()], head_of(network), ids[mask.bool()])
     return list(torch.split(told, [len(response) for response in responses]))
 
 
-def _body(network: Any) -> Any:
+def body(network: Any) -> Any:
     """Return the part of the network below its head; adapters in it stay in it."""
     inner = network
     while hasattr(inner, "get_base_model"):  # peft: LoRA's layers stand in the model itself
@@ -234,6 +241,29 @@ class _LogProbs(torch.autograd.Function):
             if of_bias is not None:
                 of_bias.add_(change.sum(0))
         return of_hidden, None if at_once else of_weight, of_bias, None, None, None, None, None
+
+
+class _Lookup(torch.autograd.Function):
+    """The vectors of tokens; their gradients join the weight's a row at a time, and not as a table of its size."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, ids: Tensor, padding: int | None) -> Tensor:
+        ctx.save_for_backward(weight, ids)
+        ctx.padding = padding
+        return torch.nn.functional.embedding(ids, weight)
+
+    @staticmethod
+    def backward(ctx: Any, outer: Tensor) -> Any:
+        weight, ids = ctx.saved_tensors
+        if not ctx.needs_input_grad[0]:
+            return None, None, None
+        places, slopes = ids.flatten(), outer.flatten(0, 1).to(weight.dtype)
+        if ctx.padding is not None:  # a token of padding learns nothing, as in torch's own
+            places, slopes = places[places != ctx.padding], slopes[places != ctx.padding]
+        if weight.grad is None:
+            weight.grad = torch.zeros_like(weight)
+        weight.grad.index_add_(0, places, slopes)
+        return None, None, None
 
 
 def _buffer(hidden: Tensor, weight: Tensor, chunk: int) -> Tensor:

@@ -59,38 +59,22 @@ def log_odds(mean_log_p: Tensor) -> Tensor:
     return x - log1mexp(x)
 
 
-def nll(pairs: Pairs) -> Tensor:
-    """Return the loss of w a token, over the tokens of all pairs."""
-    return -_precise(pairs.chosen).sum() / pairs.chosen_tokens.sum()
-
-
 def odds_ratio(pairs: Pairs) -> Tensor:
     """Return -log sigmoid(log odds of w - log odds of l), (n): of ORPO and I-ORPO; log 2 where they are alike."""
     w = log_odds(_mean(pairs.chosen, pairs.chosen_tokens))
     return -functional.logsigmoid(w - log_odds(_mean(pairs.rejected, pairs.rejected_tokens)))
 
 
-def orpo(pairs: Pairs, *, weight: float = 0.4) -> Tensor:
-    """Return the loss of ORPO, and of I-ORPO where both sides are one text under two instructions.
-
-    Args:
-        pairs: of a batch.
-        weight: lambda, of the odds ratio beside the loss of w; 0.4 in the Suri paper.
-
-    """
-    return nll(pairs) + weight * odds_ratio(pairs).mean()
-
-
 def dpo(pairs: Pairs, reference: Pairs, *, beta: float = 0.1) -> Tensor:
-    """Return the loss of DPO; `reference` is what the model before training says of the same pairs."""
+    """Return the loss of DPO, (n); `reference` is what the model before training says of the same pairs."""
     gain = _precise(pairs.chosen) - _precise(reference.chosen)
     loss = _precise(pairs.rejected) - _precise(reference.rejected)
-    return -functional.logsigmoid(beta * (gain - loss)).mean()
+    return -functional.logsigmoid(beta * (gain - loss))
 
 
 def simpo(pairs: Pairs, *, beta: float = 2.0, gamma: float = 1.0) -> Tensor:
-    """Return the loss of SimPO: the margin is to be above gamma / beta nats a token."""
-    return -functional.logsigmoid(beta * pairs.margin - gamma).mean()
+    """Return the loss of SimPO, (n): the margin is to be above gamma / beta nats a token."""
+    return -functional.logsigmoid(beta * pairs.margin - gamma)
 
 
 def _mean(log_p: Tensor, tokens: Tensor) -> Tensor:
