@@ -157,7 +157,7 @@ def _print(found: Ranking, accuracy: Accuracy) -> None:
         rows = [_row(one) for one in accuracy.groups if one.by == by]
         if rows:
             print(bold(title))
-            print_table(("", "right", "95 % interval", "texts", "margin, nats"), rows)
+            print_table(("", "right", "95 % interval", "trials", "margin, nats"), rows)
             print()
     print(faint(f"-log P a token of the texts, under what they follow: {found.nll:.4f} nats."))
     for note in (*found.notes, f"Intervals resample {accuracy.clusters}. Chance is 50 %.", found.conventions):
@@ -167,7 +167,7 @@ def _print(found: Ranking, accuracy: Accuracy) -> None:
 def _print_differences(name: str, differences: tuple[Difference, ...]) -> None:
     print(bold(f"minus {name}, on the same trials"))
     print_table(
-        ("", "", "more right", "95 % interval", "p", "texts"),
+        ("", "", "more right", "95 % interval", "p", "trials"),
         (
             (
                 one.by,
