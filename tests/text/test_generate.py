@@ -143,6 +143,18 @@ def test_ids_stand_once_and_a_request_fits(model: language_model.LanguageModel):
         generate(model, [("long", "x" * 5_000)], SHORT)
 
 
+def test_texts_for_pieces_of_one_chapter_count_as_one():
+    many = [replace(SET[0], id=f"s0/{place}", title="I") for place in range(12)]
+    written = [
+        Generation(one.id, one.chosen, one.answer if place % 2 else "No.", 9, True)
+        for place, one in enumerate(many)
+    ]
+    assert measure(written, many).words.ci95 is None  # one chapter: there is nothing to resample
+    apart = [replace(one, title=one.id) for one in many]
+    assert measure(written, apart).words.ci95 is not None
+    assert measure(written, apart).met[0].asked.ci95 is not None
+
+
 def test_constraints_that_a_text_meets_are_counted_beside_those_met_by_chance():
     follows = [Generation(one.id, one.chosen, one.answer, 9, True) for one in SET]
     found = measure(follows, SET)

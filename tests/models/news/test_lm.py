@@ -153,6 +153,16 @@ def test_a_text_that_is_cut_is_told():
         fitted.score_impressions(shown(ROWS[:1]))
 
 
+def test_what_training_cuts_is_told():
+    long = TITLES | {"a": "It rained. " * 30}
+    catalogue = palate.Catalogue.from_table(
+        {"item": list(long), "title": list(long.values())}, name="title", text=["title"]
+    )
+    lm = palate.LM(model="tiny", reads="candidate", align="iorpo", max_tokens=120)
+    with pytest.warns(PalateWarning, match="1 of 1 pairs were cut at a sentence to 120 tokens"):
+        lm.fit(shown(ROWS[:1]), catalogue=catalogue)
+
+
 @pytest.mark.parametrize("align", ["sft", "orpo", "dpo", "simpo"])
 def test_what_was_clicked_becomes_likelier_than_what_was_not(align: str):
     many = shown(ROWS * 6)
