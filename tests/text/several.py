@@ -4,29 +4,52 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import numpy as np
+import torch
 
 from palate.text import language_model
 from palate.text.align import Training, align
-from tests.text.test_align import pairs
+from tests.text.test_align import answers, pairs
 
-WAYS = {
+WAYS: dict[str, dict[str, Any]] = {
     "joint": {"method": "iorpo", "rank": 0},
     "two-pass": {"method": "iorpo", "rank": 4, "mode": "two-pass"},
     "dpo": {"method": "dpo", "rank": 4},
 }
 
 
+class Watched(torch.optim.AdamW):
+    """Takes down the gradient before the first step: after it, AdamW has made every slope one length."""
+
+    first: np.ndarray | None = None
+
+    def step(self, *given: Any) -> Any:
+        if Watched.first is None:
+            Watched.first = np.concatenate(
+                [one.grad.flatten().numpy() for group in self.param_groups for one in group["params"]]
+            )
+        return super().step(*given)
+
+
 def learned() -> dict[str, np.ndarray]:
-    """Return the weights after two epochs of steps of five pairs, of which no two processes have as many."""
+    """Return what two epochs of steps of five pairs, of which no two processes have as many, come to."""
     found = {}
-    for name, way in WAYS.items():
-        how = Training(epochs=2, batch=5, learning_rate=1e-3, dropout=0.0, seed=1, device="cpu", **way)
-        done = align(language_model.tiny(), pairs(), how)
-        weights = [one.detach().flatten().numpy() for one in done.model.network.parameters()]
-        found[name] = np.concatenate(weights)
-        found[f"{name}.loss"] = np.array([row["loss"] for row in done.trace])
+    plain, torch.optim.AdamW = torch.optim.AdamW, Watched  # type: ignore[misc]
+    try:
+        for name, way in WAYS.items():
+            how = Training(
+                epochs=2, batch=5, learning_rate=1e-3, clip=0, dropout=0.0, seed=1, device="cpu", **way
+            )
+            Watched.first = None
+            done = align(language_model.tiny(), answers() if name == "dpo" else pairs(), how)
+            weights = [one.detach().flatten().numpy() for one in done.model.network.parameters()]
+            found[name] = np.concatenate(weights)
+            found[f"{name}.gradient"] = Watched.first
+            found[f"{name}.loss"] = np.array([row["loss"] for row in done.trace])
+    finally:
+        torch.optim.AdamW = plain  # type: ignore[misc]
     return found
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -17,7 +18,10 @@ pytest.importorskip("peft")
 
 from palate.errors import DataError, NotSupported, PalateError, PlanError, SavedModelError  # noqa: E402
 from palate.text import language_model  # noqa: E402
-from palate.text.align import PRESETS, Outcome, Pair, Training, align  # noqa: E402
+from palate.text.align import PRESETS, Outcome, Pair, Training, align, layers, preset  # noqa: E402
+from palate.text.align.network import trainable  # noqa: E402
+from palate.text.align.pairs import token_pairs  # noqa: E402
+from palate.text.align.task import Alignment, Weights  # noqa: E402
 from palate.text.logprob import score  # noqa: E402
 
 WORDS = [
@@ -50,6 +54,15 @@ def pairs(n: int = 8, seed: int = 0) -> list[Pair]:
     return made
 
 
+def answers(n: int = 8) -> list[Pair]:
+    """Two answers of different lengths under one instruction."""
+    given = pairs(n)
+    return [
+        Pair(one.prompt, one.answer, one.prompt, f"{other.answer} {other.answer}", one.source)
+        for one, other in zip(given, given[1:] + given[:1], strict=True)
+    ]
+
+
 def trained(given: list[Pair] | None = None, *, seed: int = 0, **settings: Any) -> Outcome:
     """Train the tiny model by one step on every pair together, all weights, unless told otherwise."""
     told = {"rank": 0, "epochs": 1, "batch": 8, "learning_rate": 1e-3, "clip": 0.0, "seed": 1} | settings
@@ -60,8 +73,8 @@ def weights(outcome: Outcome) -> torch.Tensor:
     return torch.cat([one.detach().flatten() for one in outcome.model.network.parameters()])
 
 
-def by_hand(method: str, given: list[Pair], *, nll_on: str = "response", weight: float = 0.4) -> float:
-    """Return the first step's loss as one would first write it, a text at a time over all logits."""
+def by_hand(method: str, given: list[Pair], *, nll_on: str = "response", nll_weight: float = 1.0) -> float:
+    """Return the first step's loss as the papers have it, a text at a time over all logits."""
     model = language_model.tiny()
 
     def log_p(prompt: str, answer: str) -> torch.Tensor:
@@ -75,45 +88,184 @@ def by_hand(method: str, given: list[Pair], *, nll_on: str = "response", weight:
 
     losses, tokens, preference = 0.0, 0, 0.0
     for pair in given:
-        n = len(model.response(pair.answer))
+        n, m = len(model.response(pair.answer)), len(model.response(pair.rejected_answer))
         w, l = log_p(pair.prompt, pair.answer), log_p(pair.rejected_prompt, pair.rejected_answer)  # noqa: E741
         learned = w if nll_on == "all" else w[-n:]
         losses -= float(learned.sum())
         tokens += len(learned)
-        mean_w, mean_l = float(w[-n:].mean()), float(l[-n:].mean())
-        if method == "iorpo":
-            preference += weight * math.log1p(math.exp(odds(mean_l) - odds(mean_w)))
+        mean_w, mean_l = float(w[-n:].mean()), float(l[-m:].mean())
+        if method in ("iorpo", "orpo"):
+            preference += 0.4 * math.log1p(math.exp(odds(mean_l) - odds(mean_w)))
         if method == "dpo":
             preference += math.log(2)  # the reference is the model itself
         if method == "simpo":
-            preference += math.log1p(math.exp(-0.1 * (mean_w - mean_l)))
-    return losses / tokens + preference / len(given)
+            preference += math.log1p(math.exp(-(2.0 * (mean_w - mean_l) - 1.0)))
+    return nll_weight * losses / tokens + preference / len(given)
 
 
 @pytest.mark.parametrize("nll_on", ["response", "all"])
-@pytest.mark.parametrize("method", ["sft", "iorpo", "dpo", "simpo"])
+@pytest.mark.parametrize("method", ["sft", "iorpo", "orpo"])
 def test_the_loss_is_the_formula(method: str, nll_on: str):
     found = trained(method=method, nll_on=nll_on).trace[0]["loss"]
     assert found == pytest.approx(by_hand(method, pairs(), nll_on=nll_on), abs=1e-5)
 
 
-@pytest.mark.parametrize("method", ["sft", "iorpo", "dpo"])
-def test_however_a_step_is_cut_its_gradient_is_the_same(method: str):
-    whole = weights(trained(method=method, micro=8))
+@pytest.mark.parametrize("method", ["dpo", "simpo"])
+def test_dpo_and_simpo_are_their_papers_losses_alone_unless_log_p_is_asked_for(method: str):
+    given = answers()
+    assert trained(given, method=method).trace[0]["loss"] == pytest.approx(
+        by_hand(method, given, nll_weight=0), abs=1e-5
+    )
+    more = trained(given, method=method, nll_weight=0.5).trace[0]["loss"]
+    assert more == pytest.approx(by_hand(method, given, nll_weight=0.5), abs=1e-5)
+
+
+def test_each_method_has_the_steepness_of_its_paper():
+    assert Training(method="dpo").beta == 0.1
+    assert (Training(method="simpo").beta, Training(method="simpo").margin) == (2.0, 1.0)
+    assert Training(method="simpo", beta=1.0).margin == 0.5
+    assert Training(method="simpo", gamma=0.0).margin == 0.0
+    with pytest.raises(PlanError, match="nll_weight above 0"):
+        Training(method="sft", nll_weight=0)
+
+
+def test_the_first_loss_of_dpo_is_log_2_in_bfloat16_too():
+    for mode in ("joint", "two-pass"):
+        lora = {"rank": 4, "dropout": 0.0, "precision": "bfloat16", "mode": mode, "micro": 1}
+        found = trained(answers(), method="dpo", beta=5.0, **lora).trace[0]["loss"]
+        assert found == pytest.approx(math.log(2), abs=1e-6)
+
+
+def test_in_bfloat16_lora_stands_in_float32_beside_weights_that_are_halved():
+    done = trained(rank=4, dropout=0.0, precision="bfloat16")
+    kinds = {"lora_" in name: one.dtype for name, one in done.model.network.named_parameters()}
+    assert kinds == {True: torch.float32, False: torch.bfloat16}
+
+
+# --- one gradient, however it is come by ----------------------------------------------------------------------
+
+
+def gradient(given: list[Pair] | None = None, *, layers: int = 2, **settings: Any) -> torch.Tensor:
+    """Return the gradient of one step over all pairs, in parts as the training loop makes it."""
+    how = Training(**{"rank": 0, "dropout": 0.0, "seed": 1} | settings)
+    model = language_model.tiny(layers=layers)
+    rows, _ = token_pairs(model, given or pairs(), how, "pair")
+    network = trainable(model, how)
+    for name, one in network.named_parameters():
+        if "lora_B" in name:  # they begin at 0, where nothing of A is learned
+            one.data = torch.linspace(-0.1, 0.1, one.numel()).view_as(one)
+    task = Alignment(Weights(network), rows, [], how)
+    if how.method == "dpo":
+        task.look_up_reference(torch.device("cpu"))
+    network.train()
+    every = np.arange(len(rows))
+    for part, _ in task.parts(every, every, np.random.default_rng(0)):
+        part.backward()
+    learned = [one for one in network.parameters() if one.requires_grad]
+    return torch.cat([one.grad.flatten() / len(rows) for one in learned])
+
+
+@pytest.mark.parametrize("method", ["sft", "iorpo", "dpo", "simpo"])
+@pytest.mark.parametrize("rank", [0, 4])
+def test_however_a_step_is_cut_its_gradient_is_the_same(method: str, rank: int):
+    given = answers() if method in ("dpo", "simpo") else pairs()
+    whole = gradient(given, method=method, rank=rank, micro=8, recompute=False)
+    assert whole.abs().max() > 1e-3
     for cut in (
         {"micro": 1},
         {"micro": 3},
         {"micro": 2, "mode": "two-pass"},
+        {"micro": 1, "mode": "two-pass", "recompute": False},
         {"micro": 1, "recompute": False},
     ):
-        torch.testing.assert_close(weights(trained(method=method, **cut)), whole, rtol=0, atol=1e-5)
+        found = gradient(given, method=method, rank=rank, **cut)
+        torch.testing.assert_close(found, whole, rtol=0, atol=1e-5)
 
 
-def test_two_passes_draw_the_same_dropout_for_a_side_that_is_read_twice():
-    torch.manual_seed(3)
-    lora = {"rank": 4, "dropout": 0.5, "mode": "two-pass", "epochs": 2, "learning_rate": 1e-2}
-    one, same = trained(**lora), trained(**lora)
-    assert torch.equal(weights(one), weights(same))
+def test_the_gradient_is_that_of_the_loss_over_all_logits():
+    given, model = pairs(), language_model.tiny()
+    model.network.requires_grad_(True)
+    losses, tokens = [], 0
+    for pair in given:
+        ids = [*model.prompt(pair.prompt), *model.response(pair.answer)]
+        n = len(model.response(pair.answer))
+        logits = model.network(torch.tensor([ids])).logits[0, -n - 1 : -1]
+        losses.append(torch.nn.functional.cross_entropy(logits, torch.tensor(ids[-n:]), reduction="sum"))
+        tokens += n
+    (torch.stack(losses).sum() / tokens).backward()
+    whole = torch.cat([one.grad.flatten() for one in model.network.parameters()])
+    torch.testing.assert_close(gradient(given, method="sft"), whole, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 5, 9])
+def test_layers_that_are_made_again_in_groups_and_pieces_change_nothing(
+    count: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(layers, "PIECE", 7)  # of more tokens than a piece has, and not a multiple
+    kept = gradient(layers=count, mode="two-pass", recompute=False)
+    torch.testing.assert_close(gradient(layers=count, mode="two-pass"), kept, rtol=0, atol=1e-6)
+
+
+def test_a_layer_of_another_make_is_made_again_as_a_whole(monkeypatch: pytest.MonkeyPatch):
+    kept = gradient(mode="two-pass", recompute=False)
+    monkeypatch.setattr(layers._Layer, "after", lambda self, h: h + 1)
+    assert not layers._Layer(language_model.tiny().network.model.layers[0], (), {}).is_usual(
+        torch.zeros(1, 3, 32)
+    )
+    torch.testing.assert_close(gradient(mode="two-pass"), kept, rtol=0, atol=1e-6)
+
+
+def test_after_training_layers_are_as_they_were():
+    done = trained(mode="two-pass")
+    assert all("forward" not in vars(one) for one in done.model.network.model.layers)
+
+
+def test_a_side_that_is_read_twice_drops_the_same_and_each_side_drops_anew(monkeypatch: pytest.MonkeyPatch):
+    drawn: list[bytes] = []
+    read = Alignment._read
+
+    def watched(self: Alignment, *given: Any) -> Any:
+        drawn.append(torch.get_rng_state().numpy().tobytes())
+        return read(self, *given)
+
+    monkeypatch.setattr(Alignment, "_read", watched)
+    gradient(pairs(2), rank=4, dropout=0.5, mode="two-pass")
+    first, second = (
+        drawn[:3],
+        drawn[3:],
+    )  # of each pair: the other side, the preferred one, the other side again
+    assert first[0] == first[2]
+    assert second[0] == second[2]
+    assert len({*first, *second}) == 4
+
+
+def test_dropout_is_made_again_as_it_was_drawn(monkeypatch: pytest.MonkeyPatch):
+    lora = {"method": "sft", "mode": "two-pass", "rank": 4, "dropout": 0.5}
+    found = []
+    for again in ({"recompute": True}, {"recompute": False}):
+        torch.manual_seed(3)
+        found.append(gradient(pairs(1), layers=5, **lora, **again))
+    torch.testing.assert_close(*found, rtol=0, atol=1e-6)
+
+
+def test_piece_by_piece_the_same_is_dropped_on_the_way_back(monkeypatch: pytest.MonkeyPatch):
+    dropped: dict[int, list[torch.Tensor]] = {}
+    plain = torch.nn.Dropout.forward
+
+    def watched(self: torch.nn.Dropout, x: torch.Tensor) -> torch.Tensor:
+        made = plain(self, x)
+        dropped.setdefault(id(self), []).append(made == 0)
+        return made
+
+    monkeypatch.setattr(torch.nn.Dropout, "forward", watched)
+    monkeypatch.setattr(layers, "PIECE", 20)
+    gradient(pairs(1), layers=1, method="sft", mode="two-pass", rank=4, dropout=0.5)
+    assert len(dropped) == 7
+    for calls in dropped.values():
+        learned = calls[2:]  # the first two find out how the layer is made
+        there, back = learned[: len(learned) // 2], learned[len(learned) // 2 :]
+        assert len(there) >= 1
+        assert all(torch.equal(one, same) for one, same in zip(there, back, strict=True))
 
 
 def test_a_model_learns_to_tell_the_instruction_that_a_text_follows():
@@ -194,8 +346,6 @@ def test_a_pair_that_is_too_long_is_refused_and_named():
 def test_it_is_cut_at_a_sentence_when_asked_and_not_ended():
     done = trained([LONG], max_tokens=95, too_long="cut")
     assert done.notes == ("1 of 1 pairs were cut at a sentence to 95 tokens.",)
-    from palate.text.align.pairs import token_pairs
-
     model = language_model.tiny()
     [(w, l)], _ = token_pairs(model, [LONG], Training(max_tokens=95, too_long="cut"), "pair")  # noqa: E741
     assert model.words(w.answer) == model.words(l.answer) == "A first sentence. A second one."
@@ -205,6 +355,15 @@ def test_it_is_cut_at_a_sentence_when_asked_and_not_ended():
 def test_or_left_out_and_counted():
     done = trained([*pairs(), LONG], max_tokens=110, too_long="drop")
     assert done.notes == ("1 of 9 pairs are longer than 110 tokens and were left out.",)
+
+
+def test_answers_that_differ_only_in_what_was_cut_are_left_out_and_counted():
+    end = Pair("write long", THREE, "write long", THREE.replace("by far", "indeed"))
+    given, how = [Pair("write", "One.", "write", "Two."), end], {"max_tokens": 95, "too_long": "cut"}
+    assert trained(given, method="dpo", **how).notes[1:] == (
+        "1 of 2 pairs differ only in what was cut: left out.",
+    )
+    assert trained(given, method="sft", **how).notes[1:] == ()
 
 
 def test_where_no_sentence_fits_it_says_so():
@@ -281,6 +440,65 @@ def test_a_checkpoint_of_other_pairs_is_refused(tmp_path: Path):
     assert (tmp_path / "training.safetensors").stat().st_size < 200_000
 
 
+def test_a_training_that_ran_out_of_memory_goes_on_in_less(tmp_path: Path):
+    how = {"rank": 4, "epochs": 1, "seed": 1, "dropout": 0.0}
+    align(language_model.tiny(), pairs(), Training(**how), checkpoint=tmp_path)
+    less = Training(**how | {"epochs": 2}, mode="two-pass", micro=2, recompute=False)
+    done = align(language_model.tiny(), pairs(), less, checkpoint=tmp_path)
+    assert [row["epoch"] for row in done.trace] == [1.0, 2.0]
+
+
+def test_a_checkpoint_over_other_weights_of_the_same_name_is_refused(tmp_path: Path):
+    how = Training(rank=4, epochs=1, seed=1)
+    align(language_model.tiny(), pairs(), how, checkpoint=tmp_path)
+    with pytest.raises(SavedModelError, match="another training"):
+        align(language_model.tiny(seed=1), pairs(), how, checkpoint=tmp_path)
+
+
+# A process that may write no file beyond so many bytes: a disk that fills up.
+FULL = """
+import resource, sys
+from pathlib import Path
+from tests.text.test_align import HOW, pairs
+from palate.errors import DataError
+from palate.text import language_model
+from palate.text.align import Training, align
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    align(language_model.tiny(), pairs(), Training(**HOW), checkpoint=Path(sys.argv[1]))
+except DataError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_in_a_checkpoint_says_so_and_keeps_what_stood_there(tmp_path: Path):
+    align(language_model.tiny(), pairs(), Training(**HOW | {"epochs": 1}), checkpoint=tmp_path)
+    before = (tmp_path / "training.safetensors").read_bytes()
+    told = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Make room, or give another folder" in told.stdout
+    assert (tmp_path / "training.safetensors").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_is_a_training(name: str):
-    Training(**PRESETS[name])
+@pytest.mark.parametrize("method", ["sft", "iorpo", "orpo", "dpo", "simpo"])
+def test_a_preset_is_a_training(name: Any, method: str):
+    assert Training(**preset(name, method)).method == method
+
+
+def test_the_papers_sft_rises_slowly_and_its_iorpo_does_not():
+    assert Training(**preset("paper", "sft")).warmup == 0.1
+    assert Training(**preset("paper", "iorpo")).warmup == 0.0
+
+
+def test_the_small_preset_takes_a_text_of_the_embedded_books_as_it_is():
+    small = Training(**preset("small", "iorpo"))
+    assert small.max_tokens is None
+    assert small.recompute

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,12 +18,12 @@ from palate.cli.text_options import Named, Template
 from palate.errors import PlanError, did_you_mean
 
 if TYPE_CHECKING:
-    from palate.text.align import Training
+    from palate.text.align import Preset, Training
 
 EXAMPLES = """
 palate text train iorpo suri/train.jsonl --valid suri/dev.jsonl --out models/iorpo
 palate text train sft suri/train.jsonl --constraints all --set epochs=1 --out models/sft
-palate text train iorpo train.jsonl --preset small --set max_tokens=512 --set too_long=cut --out models/iorpo
+palate text train iorpo suri/train.jsonl --set mode=two-pass --set max_tokens=4096 --set too_long=cut --out models/iorpo
 palate text train dpo answers.jsonl --model models/sft --out models/dpo
 """
 
@@ -49,11 +51,13 @@ def train(
         Literal["small", "paper"], typer.Option("--preset", help="Settings to start from.")
     ] = "small",
     constraints: Annotated[
-        Literal["one", "each", "all"],
+        Literal["one", "each", "all"] | None,
         typer.Option(
-            "--constraints", help="Of an instruction in a pair: one drawn, each in a pair of its own, or all."
+            "--constraints",
+            help="Of an instruction in a pair: one drawn, each in a pair of its own, or all  [default: each; paper: "
+            "one, and all for sft]",
         ),
-    ] = "one",
+    ] = None,
     sets: Sets = None,
     checkpoint: Annotated[
         Path | None,
@@ -67,53 +71,85 @@ def train(
     LoRA beside frozen weights unless --set rank=0. `palate text settings` lists what --set can set. The folder gets the
     adapter or the model, training.json, and report.html with the curves.
     """
-    from palate.atomic import whole
     from palate.cli.reading import quieten
-    from palate.report.alignment import write_report
     from palate.text import language_model
     from palate.text.align import align
     from palate.text.align.data import read_pairs
 
-    quieten(quiet)
-    language_model.may_replace(out)  # before hours of training, not after
     how = _training(method, preset, sets or [])
-    pairs = read_pairs(data, shown=constraints, seed=how.seed)
-    held = read_pairs(valid, shown=constraints, seed=how.seed) if valid is not None else []
-    named = language_model.load(model, template=template, device=how.device)
-    started = time.perf_counter()
+    shown = constraints or _shown(preset, method)
+    with _together(how) as first:
+        quieten(quiet or not first)
+        language_model.may_replace(out)  # before hours of training, not after
+        pairs = read_pairs(data, shown=shown, seed=how.seed)
+        held = read_pairs(valid, shown=shown, seed=how.seed) if valid is not None else []
+        named = language_model.load(
+            model,
+            template=template,
+            device=how.device,
+            precision=how.precision if how.rank else "float32",
+        )
+        started = time.perf_counter()
 
-    def note(**row: float) -> None:
-        if not (quiet or as_json):
-            print(_line(row), flush=True)
+        def note(**row: float) -> None:
+            if first and not (quiet or as_json):
+                print(_line(row), flush=True)
 
-    done = align(named, pairs, how, valid=held, checkpoint=checkpoint, note=note)
-    seconds = time.perf_counter() - started
-    language_model.save(done.model, out)
-    facts = {
-        "method": method,
-        "model": model,
-        "conventions": named.conventions(),
-        "training": how.model_dump(),
-        "constraints": constraints,
-        "pairs": len(pairs),
-        "valid_pairs": len(held),
-        "weights_trained": done.trained,
-        "seconds": seconds,
-        "notes": list(done.notes),
-        "trace": done.trace,
-    }
-    with whole(out / "training.json") as path:
-        path.write_text(json.dumps(facts, indent=1), "utf-8")
-    write_report(facts, out / "report.html")
+        done = align(named, pairs, how, valid=held, checkpoint=checkpoint, note=note)
+        if not first:
+            return
+        facts = {
+            "method": method,
+            "model": model,
+            "conventions": named.conventions(),
+            "training": how.model_dump(),
+            "constraints": shown,
+            "pairs": len(pairs),
+            "valid_pairs": len(held),
+            "weights_trained": done.trained,
+            "seconds": time.perf_counter() - started,
+            "notes": list(done.notes),
+            "trace": done.trace,
+        }
+        language_model.save(done.model, out)
+        _write(facts, out)
     if as_json:
         print_json(facts | {"folder": str(out)})
     elif not quiet:
         for one in done.notes:
             print(faint(one))
         print(
-            f"{method}: {len(pairs):,} pairs in {seconds:,.0f} s; {done.trained:,} weights trained, saved in {out}"
+            f"{method}: {len(pairs):,} pairs in {facts['seconds']:,.0f} s; {done.trained:,} weights trained, saved in "
+            f"{out}"
         )
         print(f"Next: {program()} text rank TEST.jsonl --model {out}")
+
+
+@contextlib.contextmanager
+def _together(how: Training) -> Iterator[bool]:
+    """Join the processes that `torchrun` started, and yield whether this one saves and tells; alone it does."""
+    from torch import distributed
+
+    from palate.neural import devices, processes
+
+    number, many = processes.join(devices.pick(how.device))
+    try:
+        yield number == 0
+        if many > 1:
+            distributed.barrier()  # nobody goes on before the model is saved
+    finally:
+        if many > 1:
+            distributed.destroy_process_group()
+
+
+def _write(facts: dict[str, Any], folder: Path) -> None:
+    """Write what was done beside the model."""
+    from palate.atomic import whole
+    from palate.report.alignment import write_report
+
+    with whole(folder / "training.json") as path:
+        path.write_text(json.dumps(facts, indent=1), "utf-8")
+    write_report(facts, folder / "report.html")
 
 
 def settings(
@@ -126,9 +162,9 @@ def settings(
     """List what `palate text train --set` can set."""
     from palate.text.align.training import PRESETS, Training
 
-    told = PRESETS[preset] if preset else {}
+    how = Training(**PRESETS[preset] if preset else {})
     rows = [
-        (name, told.get(name, field.default), (field.description or "").replace("\n", " "))
+        (name, getattr(how, name), (field.description or "").replace("\n", " "))
         for name, field in Training.model_fields.items()
     ]
     if as_json:
@@ -137,24 +173,27 @@ def settings(
         print_table(("name", "value", "what"), rows)
 
 
-def _training(method: str, preset: str, sets: list[str]) -> Training:
+def _shown(preset: str, method: str) -> Literal["one", "each", "all"]:
+    """Return how much of an instruction a pair shows: in the paper SFT saw all of it, and I-ORPO one constraint."""
+    if preset == "small":
+        return "each"
+    return "all" if method == "sft" else "one"
+
+
+def _training(method: str, name: Preset, sets: list[str]) -> Training:
     from pydantic import ValidationError
 
     from palate.cli.reading import parameters
-    from palate.text.align.training import PRESETS, Training
+    from palate.text.align.training import Training, preset
 
     told = parameters(sets)
-    for name in told:
-        if name not in Training.model_fields:
+    for key in told:
+        if key not in Training.model_fields:
             raise PlanError(
-                f"--set {name}: no such setting.{did_you_mean(name, Training.model_fields)} `palate text settings` has "
+                f"--set {key}: no such setting.{did_you_mean(key, Training.model_fields)} `palate text settings` has "
                 "all."
             )
-    given = (
-        PRESETS[preset]
-        | {"method": method}
-        | {name: None if one == "none" else one for name, one in told.items()}
-    )
+    given = preset(name, method) | {key: None if one == "none" else one for key, one in told.items()}
     try:
         return Training(**given)
     except ValidationError as error:

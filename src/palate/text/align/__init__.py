@@ -4,8 +4,8 @@ I-ORPO shows one text under the instruction that it follows and under one that i
 only the log-probability of the text, so there are two ways to its gradient, which give the same one:
 
     joint      both sides in one batch
-    two-pass   the other side first, without a graph; then each side alone, the other a constant: one more forward
-               pass, and half of what is kept of a pair
+    two-pass   the other side first, without a graph; then each side alone, the other a constant, and with `recompute`
+               a group of layers at a time: the least memory, for two fifths more work
 
 A step is of `batch` pairs, `micro` of them at a time; -log P is divided by the tokens of the whole step and the
 preference by its pairs, so how a step is cut changes nothing (and neither does the number of processes).
@@ -24,10 +24,10 @@ from palate.neural import devices, loop
 from palate.text.align.network import recompute, trainable
 from palate.text.align.pairs import Pair, token_pairs
 from palate.text.align.task import Alignment, Weights
-from palate.text.align.training import PRESETS, Method, Training
-from palate.text.language_model import LanguageModel
+from palate.text.align.training import PRESETS, Method, Preset, Training, preset
+from palate.text.language_model import LanguageModel, to_precision
 
-__all__ = ["PRESETS", "Method", "Outcome", "Pair", "Training", "align"]
+__all__ = ["PRESETS", "Method", "Outcome", "Pair", "Preset", "Training", "align", "preset"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ def align(
 ) -> Outcome:
     """Train a model on pairs; it is changed in place, and returned as an adapter around it where LoRA was asked for.
 
+    With LoRA and `precision = "bfloat16"` the weights that stay as they are become bfloat16, which halves them.
+
     Args:
         model: what to start from.
         pairs: what to learn; SFT reads the preferred side alone.
@@ -73,6 +75,9 @@ def align(
     if not rows:
         raise DataError("no pair is left to learn. " + " ".join(notes))
     devices.return_memory()
+    identity = _identity(model, rows, held, training) if checkpoint is not None else ""
+    if training.rank and training.precision == "bfloat16":
+        to_precision(model.network, training.precision)
     network = trainable(model, training)
     trained = sum(one.numel() for one in network.parameters() if one.requires_grad)
     task = Alignment(Weights(network), rows, held, training)
@@ -99,7 +104,7 @@ def align(
         precision=training.precision,
         unit="pairs",
         checkpoint=checkpoint,
-        identity=_identity(model, rows, held, training),
+        identity=identity,
         advice=(
             f"Lower max_tokens, or micro ({training.micro}); set mode = two-pass, recompute = true, precision "
             "= bfloat16."
@@ -120,6 +125,10 @@ def align(
 
 
 def _identity(model: LanguageModel, rows: list[Any], held: list[Any], training: Training) -> str:
-    """Return a digest of what a checkpoint belongs to."""
-    told = sorted(training.model_dump(exclude={"device", "epochs"}).items())
-    return hashlib.sha256(repr((model.name, model.template, told, rows, held)).encode()).hexdigest()
+    """Return a digest of what a checkpoint belongs to.
+
+    Not of how a step is cut, which changes no gradient: so a training that ran out of memory goes on in less.
+    """
+    cut = {"device", "epochs", "patience", "mode", "micro", "recompute"}
+    told = sorted(training.model_dump(exclude=cut).items())
+    return hashlib.sha256(repr((model.digest(), model.template, told, rows, held)).encode()).hexdigest()

@@ -7,8 +7,10 @@ from typing import Any
 from palate.errors import NotSupported, need
 from palate.neural import devices
 from palate.pretrained import quiet
+from palate.text.align import layers
 from palate.text.align.training import Training
 from palate.text.language_model import LanguageModel
+from palate.text.stored import of_adapter
 
 _LORA = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -25,7 +27,7 @@ def trainable(model: LanguageModel, training: Training) -> Any:
         network.float().requires_grad_(True)
     elif model.base:
         for name, one in network.named_parameters():
-            one.requires_grad_("lora_" in name)
+            one.requires_grad_(of_adapter(name))
     else:
         need("peft", extra="text", what="LoRA")
         from peft import LoraConfig, get_peft_model
@@ -47,15 +49,21 @@ def trainable(model: LanguageModel, training: Training) -> Any:
                     task_type="CAUSAL_LM",
                 ),
             )
-    recompute(network, training.recompute)
+    recompute(network, training.recompute, deep=training.mode == "two-pass")
     return network
 
 
-def recompute(network: Any, wanted: bool) -> None:
-    """Have what a layer made be made again for the gradient, or kept."""
+def recompute(network: Any, wanted: bool, *, deep: bool = False) -> None:
+    """Have what a layer made be made again for the gradient, or kept.
+
+    `deep`: for the least memory, where the network's layers are known well enough: a group of layers at a time, so that
+    not even the input of every layer is kept.
+    """
+    layers.keep(network)
+    deep = wanted and deep and layers.remake(network)
     new = hasattr(network, "activation_checkpointing_enable")  # transformers' name since 5
     kind = "activation" if new else "gradient"
-    if wanted:
+    if wanted and not deep:
         getattr(network, f"{kind}_checkpointing_enable")({"use_reentrant": False})
     else:
         getattr(network, f"{kind}_checkpointing_disable")()

@@ -5,19 +5,24 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from palate.neural import devices, processes
 from palate.text import preference
+from palate.text.align import draws
 from palate.text.align.pairs import Side
 from palate.text.align.training import Training
 from palate.text.logprob import score
+
+Row: TypeAlias = tuple[Side, Side]
+"""What was preferred, and what was not."""
 
 
 @dataclass
@@ -25,113 +30,90 @@ class Alignment:
     """A `loop.Task` in parts: rows are pairs."""
 
     module: Weights
-    rows: list[tuple[Side, Side]]
-    valid: list[tuple[Side, Side]]
+    rows: list[Row]
+    valid: list[Row]
     training: Training
     reference: dict[int, tuple[float, float]] = field(default_factory=dict)
     """of DPO: log P of both sides before training, by the pair's place; validation pairs from -1 down"""
-    sums: dict[str, float] = field(default_factory=dict)
+    log_p: Tensor = field(default_factory=lambda: torch.zeros(2))
+    """(2) the mean log p of a token of both sides, summed over an epoch's pairs; on the card until it is told"""
+    pairs: int = 0
+    tokens: int = 0
     begun: float = 0.0
 
     def batches(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
         """Return the steps of an epoch."""
-        self.sums, self.begun = (
-            dict.fromkeys(("pairs", "chosen", "rejected", "tokens"), 0.0),
-            time.perf_counter(),
-        )
+        self.log_p, self.pairs, self.tokens = torch.zeros(2, device=self.module.device), 0, 0
+        self.begun = time.perf_counter()
         order = rng.permutation(len(self.rows))
         return [
             order[start : start + self.training.batch] for start in range(0, len(order), self.training.batch)
         ]
 
-    def loss(self, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, int]:
-        """Return the sum of the losses of a step in one graph."""
-        parts = list(self.parts(rows, rows, rng))
-        return torch.stack([loss for loss, _ in parts]).sum(), sum(count for _, count in parts)
-
     def parts(
         self, rows: NDArray[np.int64], mine: NDArray[np.int64], rng: np.random.Generator
     ) -> Iterator[tuple[Tensor, int]]:
         """Yield the losses of a step, times its pairs, a few pairs at a time."""
-        every = [self.rows[row][0] for row in rows]
-        counted = sum(
-            len(one.answer) + (len(one.prompt) - 1) * (self.training.nll_on == "all") for one in every
-        )
-        per_token = len(rows) / counted
+        self.module.make_room()
+        learned = sum(self._learned(self.rows[row][0]) for row in rows)
+        per_token = self.training.nll_weight * len(rows) / learned
         for start in range(0, len(mine), self.training.micro):
             places = mine[start : start + self.training.micro].tolist()
             yield from self._few([self.rows[place] for place in places], places, per_token)
 
-    def _few(
-        self, few: list[tuple[Side, Side]], places: list[int], per_token: float
-    ) -> Iterator[tuple[Tensor, int]]:
+    def _learned(self, side: Side) -> int:
+        """Return how many tokens of a preferred side have their -log P learned."""
+        return len(side) - 1 if self.training.learns_prompts else len(side.answer)
+
+    def _few(self, few: list[Row], places: list[int], per_token: float) -> Iterator[tuple[Tensor, int]]:
         chosen, rejected = [one for one, _ in few], [one for _, one in few]
         if self.training.method == "sft":
-            w, nll = self._read(chosen)
-            self._count(w.detach(), None, chosen)
+            w, nll = self._read(chosen, len(few))
+            self._count(w, None, few)
             yield nll * per_token, len(few)
         elif self.training.mode == "joint":
-            both, nll = self._read([*chosen, *rejected], learned=len(few))
+            both, nll = self._read([*chosen, *rejected], len(few))
             w, l = both[: len(few)], both[len(few) :]  # noqa: E741 - the letters of the papers
-            self._count(w.detach(), l.detach(), chosen)
+            self._count(w, l, few)
             yield nll * per_token + self._preference(w, l, few, places), len(few)
         else:
-            state = _random_state(self.module)
+            before = draws.state(self.module.device)
             with torch.no_grad():
-                constant, _ = self._read(rejected)
-            after = _random_state(self.module)
-            w, nll = self._read(chosen)
-            self._count(w.detach(), constant, chosen)
+                constant, _ = self._read(rejected, 0)
+            w, nll = self._read(chosen, len(few))
+            after = draws.state(self.module.device)
+            self._count(w, constant, few)
             yield nll * per_token + self._preference(w, constant, few, places), len(few)
-            _set_random_state(state)  # the same dropout as when it was a constant
-            l, _ = self._read(rejected)  # noqa: E741
-            loss = self._preference(w.detach(), l, few, places)
+            w = w.detach()
+            draws.restore(self.module.device, before)  # the same dropout as when it was a constant
+            l, _ = self._read(rejected, 0)  # noqa: E741
+            draws.restore(self.module.device, after)
+            loss = self._preference(w, l, few, places)
             yield loss - loss.detach(), 0  # its value is counted already
-            _set_random_state(after)
 
-    def _read(self, sides: list[Side], learned: int | None = None) -> tuple[Tensor, Tensor]:
+    def _read(self, sides: Sequence[Side], learned: int) -> tuple[Tensor, Tensor]:
         """Return log P of each answer, (sides), and the sum of -log P over what is learned of the first `learned`."""
-        network, whole = self.module.network, self.training.nll_on == "all"
-        prompts = [one.prompt[:1] if whole else one.prompt for one in sides]
-        answered = [[*one.prompt[1:], *one.answer] if whole else one.answer for one in sides]
-        tokens = score(network, prompts, answered, at_once=True)
-        answers = torch.stack(
-            [told[-len(one.answer) :].sum() for told, one in zip(tokens, sides, strict=True)]
-        )
-        nll = -torch.stack([told.sum() for told in tokens[:learned]]).sum()
-        return answers, nll
+        prompts, answers = [], []
+        for place, one in enumerate(sides):
+            whole = self.training.learns_prompts and place < learned
+            prompts.append(one.prompt[:1] if whole else one.prompt)
+            answers.append([*one.prompt[1:], *one.answer] if whole else one.answer)
+        tokens = score(self.module.network, prompts, answers, at_once=True)
+        log_p = torch.stack([told[-len(one.answer) :].sum() for told, one in zip(tokens, sides, strict=True)])
+        return log_p, -sum((told.sum() for told in tokens[:learned]), start=log_p.new_zeros(()))
 
-    def _preference(self, w: Tensor, l: Tensor, few: list[tuple[Side, Side]], places: list[int]) -> Tensor:  # noqa: E741
+    def _preference(self, w: Tensor, l: Tensor, few: list[Row], places: list[int]) -> Tensor:  # noqa: E741
         """Return the sum over pairs of what the method asks beside -log P."""
-        pairs = _measured(w, l, few)
-        how = self.training
+        pairs, how = _measured(w, l, few), self.training
         if how.method in ("iorpo", "orpo"):
             return how.weight * preference.odds_ratio(pairs).sum()
         if how.method == "simpo":
-            return preference.simpo(pairs, beta=how.beta, gamma=how.gamma) * len(few)
+            return preference.simpo(pairs, beta=how.beta, gamma=how.margin).sum()
         before = torch.tensor([self.reference[place] for place in places], device=w.device)
         reference = preference.Pairs(before[:, 0], before[:, 1], pairs.chosen_tokens, pairs.rejected_tokens)
-        return preference.dpo(pairs, reference, beta=how.beta) * len(few)
+        return preference.dpo(pairs, reference, beta=how.beta).sum()
 
-    # --- what is told -----------------------------------------------------------------------------------------------
-
-    def _count(self, w: Tensor, l: Tensor | None, chosen: list[Side]) -> None:  # noqa: E741
-        lengths = torch.tensor([len(one.answer) for one in chosen], device=w.device)
-        self.sums["pairs"] += len(chosen)
-        self.sums["chosen"] += float((w / lengths).sum())
-        self.sums["rejected"] += float((l / lengths).sum()) if l is not None else 0.0
-        self.sums["tokens"] += sum(map(len, chosen)) * (1 if l is None else 2)
-
-    def told(self) -> dict[str, float]:
-        """Return log P a token of both sides, their margin, tokens a second and memory."""
-        pairs = max(self.sums["pairs"], 1)
-        told = {"log_p": self.sums["chosen"] / pairs}
-        if self.training.method != "sft":
-            told["log_p_rejected"] = self.sums["rejected"] / pairs
-            told["margin"] = told["log_p"] - told["log_p_rejected"]
-        told["tokens_per_second"] = self.sums["tokens"] / max(time.perf_counter() - self.begun, 1e-9)
-        told["memory_mb"] = _memory_mb()
-        return told
+    # --- without gradients ------------------------------------------------------------------------------------------
 
     def validate(self) -> dict[str, float]:
         """Return measures of the validation pairs; the first, the objective's negative, says when to stop."""
@@ -142,33 +124,59 @@ class Alignment:
             for place, pair in enumerate(self.valid):
                 tokens += len(pair[0].answer)
                 if self.training.method == "sft":  # there is no other side
-                    log_p += float(self._read([pair[0]])[0])
+                    log_p += float(self._read(pair[:1], 0)[0])
                     continue
-                both, _ = self._read(list(pair))
-                w, l = both[:1], both[1:]  # noqa: E741
-                log_p += float(w[0])
-                told = _measured(w, l, [pair])
-                margin += float(told.margin[0])
-                right += bool(w[0] > l[0])
+                w, l = self._read_both(pair)  # noqa: E741
+                log_p += float(w)
+                margin += float(_measured(w, l, [pair]).margin)
+                right += bool(w > l)
                 losses += float(self._preference(w, l, [pair], [-1 - place]))
         n = len(self.valid)
-        found = {"valid_objective": log_p / tokens - losses / n, "valid_nll": -log_p / tokens}
+        objective = self.training.nll_weight * log_p / tokens - losses / n
+        found = {"valid_objective": objective, "valid_nll": -log_p / tokens}
         if self.training.method != "sft":
             found |= {"valid_margin": margin / n, "valid_accuracy": right / n}
         return found
 
     def look_up_reference(self, device: torch.device) -> None:
-        """Note what the model says before training."""
+        """Note what the model says before training, of each pair in the precision in which it will be read again."""
         self.module.to(device)
         self.module.eval()
         with torch.no_grad():
-            for places, rows in (
-                (range(len(self.rows)), self.rows),
-                (range(-1, -1 - len(self.valid), -1), self.valid),
-            ):
-                for place, pair in zip(places, rows, strict=True):
-                    both, _ = self._read(list(pair))
-                    self.reference[place] = (float(both[0]), float(both[1]))
+            with devices.autocast(device, self.training.precision):
+                self._note(enumerate(self.rows))
+            self._note((-1 - place, pair) for place, pair in enumerate(self.valid))
+
+    def _note(self, rows: Iterable[tuple[int, Row]]) -> None:
+        for place, pair in rows:
+            w, l = self._read_both(pair)  # noqa: E741
+            self.reference[place] = float(w), float(l)
+
+    def _read_both(self, pair: Row) -> tuple[Tensor, Tensor]:
+        """Return log P of both answers, (1) each, read together or apart as training reads them."""
+        if self.training.mode == "joint":
+            both, _ = self._read(pair, 1)
+            return both[:1], both[1:]
+        return self._read(pair[:1], 1)[0], self._read(pair[1:], 0)[0]
+
+    # --- what is told -----------------------------------------------------------------------------------------------
+
+    def _count(self, w: Tensor, l: Tensor | None, few: list[Row]) -> None:  # noqa: E741
+        told = _measured(w.detach(), torch.zeros_like(w) if l is None else l.detach(), few)
+        means = told.chosen / told.chosen_tokens, told.rejected / told.rejected_tokens
+        self.log_p += torch.stack([one.sum() for one in means])
+        self.pairs += len(few)
+        self.tokens += sum(len(one) + (0 if l is None else len(other)) for one, other in few)
+
+    def told(self) -> dict[str, float]:
+        """Return log P a token of both sides, their margin, tokens a second and memory."""
+        chosen, rejected = (self.log_p / max(self.pairs, 1)).tolist()
+        told = {"log_p": chosen}
+        if self.training.method != "sft":
+            told |= {"log_p_rejected": rejected, "margin": chosen - rejected}
+        told["tokens_per_second"] = self.tokens / max(time.perf_counter() - self.begun, 1e-9)
+        told["memory_mb"] = _memory_mb()
+        return told
 
 
 class Weights(nn.Module):
@@ -181,6 +189,19 @@ class Weights(nn.Module):
         object.__setattr__(self, "network", network)  # so that its frozen weights are no part of the state
         self.trained = nn.ParameterList(one for one in network.parameters() if one.requires_grad)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def make_room(self) -> None:
+        """Have all gradients in one block: one by one, between tensors that come and go, they would leave holes."""
+        if not any(one.grad is not None or processes.is_part(one) for one in self.trained):
+            sizes = [one.numel() for one in self.trained]
+            room = torch.zeros(sum(sizes), device=self.device).split(sizes)
+            for one, part in zip(self.trained, room, strict=True):
+                one.grad = part.view_as(one)
+
     def train(self, mode: bool = True) -> Weights:
         """Set the network's mode."""
         self.network.train(mode)
@@ -191,21 +212,9 @@ class Weights(nn.Module):
         return self
 
 
-def _measured(w: Tensor, l: Tensor, few: list[tuple[Side, Side]]) -> preference.Pairs:  # noqa: E741
+def _measured(w: Tensor, l: Tensor, few: Sequence[Row]) -> preference.Pairs:  # noqa: E741
     lengths = torch.tensor([[len(one.answer) for one in pair] for pair in few], device=w.device)
     return preference.Pairs(w, l, lengths[:, 0], lengths[:, 1])
-
-
-def _random_state(module: nn.Module) -> tuple[Tensor, Tensor | None]:
-    """Return the state of what dropout draws by: the processor's, and the card's where the weights are on one."""
-    on_card = next(module.parameters()).device.type == "cuda"
-    return torch.get_rng_state(), torch.cuda.get_rng_state() if on_card else None
-
-
-def _set_random_state(state: tuple[Tensor, Tensor | None]) -> None:
-    torch.set_rng_state(state[0])
-    if state[1] is not None:
-        torch.cuda.set_rng_state(state[1])
 
 
 def _memory_mb() -> float:
