@@ -223,7 +223,7 @@ def save(model: LanguageModel, folder: str | os.PathLike[str]) -> None:
     with whole_folder(Path(folder)) as place, quiet():
         model.network.save_pretrained(place)
         model.tokenizer.save_pretrained(place)
-        told = {"template": model.template}
+        told: dict[str, str] = {"template": model.template}
         if model.base:
             about = json.loads((place / "adapter_config.json").read_text("utf-8"))
             about["base_model_name_or_path"] = _anywhere(model.base)

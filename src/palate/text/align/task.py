@@ -198,8 +198,8 @@ class Weights(nn.Module):
         """Have all gradients in one block: one by one, between tensors that come and go, they would leave holes."""
         if not any(one.grad is not None or processes.is_part(one) for one in self.trained):
             sizes = [one.numel() for one in self.trained]
-            room = torch.zeros(sum(sizes), device=self.device).split(sizes)
-            for one, part in zip(self.trained, room, strict=True):
+            room = torch.zeros(sum(sizes), device=self.device)
+            for one, part in zip(self.trained, torch.split(room, sizes), strict=True):
                 one.grad = part.view_as(one)
 
     def train(self, mode: bool = True) -> Weights:
