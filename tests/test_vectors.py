@@ -157,7 +157,7 @@ def test_files_that_hold_no_vectors_of_articles_say_what_was_expected(tmp_path: 
     pl.DataFrame({"id": ["a", "b"], "vector": [[1.0], [1.0, 2.0]]}).write_parquet(tmp_path / "u.parquet")
     refused("from 1 to 2 members: expected numbers, as many in each", "u.parquet")
     pl.DataFrame({"id": ["a"], "x": [1.0]}).write_parquet(tmp_path / "w.parquet")
-    refused(r"a column of lists of numbers; it has id \(String\), x \(Float64\)", "w.parquet")
+    refused(r"a column of lists of numbers, and rows; it has id \(String\), x \(Float64\)", "w.parquet")
     pl.DataFrame({"id": ["n1"], "vector": [[float("nan")]]}).write_parquet(tmp_path / "n.parquet")
     refused("not finite", "n.parquet")
     write(tmp_path / "torn.safetensors")
