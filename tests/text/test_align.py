@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import subprocess
@@ -19,6 +20,7 @@ pytest.importorskip("peft")
 from palate.errors import DataError, NotSupported, PalateError, PlanError, SavedModelError  # noqa: E402
 from palate.text import language_model  # noqa: E402
 from palate.text.align import PRESETS, Outcome, Pair, Training, align, layers, preset  # noqa: E402
+from palate.text.align.data import read_pairs  # noqa: E402
 from palate.text.align.network import trainable  # noqa: E402
 from palate.text.align.pairs import token_pairs  # noqa: E402
 from palate.text.align.task import Alignment, Weights  # noqa: E402
@@ -382,6 +384,15 @@ def test_where_no_sentence_fits_it_says_so():
 def test_a_pair_without_a_preference_is_refused(pair: Pair, words: str):
     with pytest.raises(DataError, match=words):
         trained([pair])
+
+
+def test_what_a_pair_is_refused_for_is_told_with_its_row(tmp_path: Path):
+    rows = [("Write.", "One.", "Two."), ("Write.<|im_end|>", "One.", "Two.")]
+    (tmp_path / "rows.jsonl").write_text(
+        "\n".join(json.dumps(dict(zip(("prompt", "chosen", "rejected"), row, strict=True))) for row in rows)
+    )
+    with pytest.raises(DataError, match=r"rows\.jsonl, line 2: the request has <\|im_end\|> in it"):
+        trained(read_pairs(tmp_path / "rows.jsonl"), method="dpo")
 
 
 def test_a_context_is_not_exceeded():

@@ -43,7 +43,7 @@ def pairs_of(examples: Sequence[Example], *, shown: Shown = "one", seed: int = 4
 
 def _pair(example: Example, places: Sequence[int]) -> Pair:
     contrasts = [example.contrasts[place] for place in places]
-    return Pair.of(example.goal, contrasts, example.answer, example.source)
+    return Pair.of(example.goal, contrasts, example.answer, example.source, f"example {example.id}")
 
 
 def read_pairs(path: str | Path, *, shown: Shown = "one", seed: int = 42) -> list[Pair]:
@@ -63,7 +63,7 @@ def _answers(path: str | Path) -> Iterator[Pair]:
     """Yield pairs of two answers under one prompt."""
     for where, row in rows(path):
         told = [_text(row, name, where) for name in ("prompt", "chosen", "rejected")]
-        yield Pair(told[0], told[1], told[0], told[2], str(row.get("source", "")))
+        yield Pair(told[0], told[1], told[0], told[2], str(row.get("source", "")), where=where)
 
 
 def _text(row: Mapping[str, Any], name: str, where: str) -> str:

@@ -28,13 +28,17 @@ class Pair:
     goal: str = ""
     contrasts: tuple[Contrast, ...] = ()
     """what both prompts are made of, beside the goal; none where they are no more than texts"""
+    where: str = ""
+    """the row that it was made of, for messages"""
 
     @classmethod
-    def of(cls, goal: str, contrasts: Sequence[Contrast], answer: str, source: str = "") -> Pair:
+    def of(
+        cls, goal: str, contrasts: Sequence[Contrast], answer: str, source: str = "", where: str = ""
+    ) -> Pair:
         """Return the pair of one answer under the instruction that it follows and under the corrupted one."""
         asked = prompt(goal, [one.chosen.text for one in contrasts])
         corrupted = prompt(goal, [one.rejected.text for one in contrasts])
-        return cls(asked, answer, corrupted, answer, source, goal, tuple(contrasts))
+        return cls(asked, answer, corrupted, answer, source, goal, tuple(contrasts), where)
 
     @property
     def same(self) -> bool:
@@ -87,7 +91,7 @@ def token_pairs(
         return [(one.w, one.l) for place, one in whole if place not in gone], notes
     if not long:
         return [(one.w, one.l) for _, one in whole], notes
-    read = [_beginning(model, one, longest, f"{what} {place}") for place, one in whole]
+    read = [_beginning(model, one, longest, one.pair.where or f"{what} {place}") for place, one in whole]
     notes.append(f"{len(long):,} of {len(pairs):,} {what}s were cut at a sentence to {longest:,} tokens.")
     kept, more = _held_to_what_is_read(model, read, training, what)
     different = [one for one in kept if training.method == "sft" or one.w != one.l]
@@ -102,17 +106,19 @@ def _whole(
     """Return the pairs with something to prefer, each with its place from 1; a row that has nothing is refused."""
     found = []
     for place, pair in enumerate(pairs, start=1):
+        where = pair.where or f"{what} {place}"
         if not all(
             text.strip() for text in (pair.prompt, pair.answer, pair.rejected_prompt, pair.rejected_answer)
         ):
-            raise DataError(f"{what} {place}: its prompt or its answer is empty.")
+            raise DataError(f"{where}: its prompt or its answer is empty.")
         if pair.same and training.method != "sft":
             if pair.contrasts:  # one unchanged constraint of an instruction does not spoil the set
                 continue
-            raise DataError(
-                f"{what} {place}: both sides are the same, so there is nothing to prefer. Leave it out."
-            )
-        found.append((place, _sides(model, pair, training)))
+            raise DataError(f"{where}: both sides are the same, so there is nothing to prefer. Leave it out.")
+        try:
+            found.append((place, _sides(model, pair, training)))
+        except DataError as error:
+            raise DataError(f"{where}: {error}") from error
     same = len(pairs) - len(found)
     note = f"{same:,} of {len(pairs):,} {what}s have a constraint that is the same on both sides: left out."
     return found, [note] if same else []
@@ -152,7 +158,7 @@ def _held_to_what_is_read(
         if contrasts == one.pair.contrasts:
             kept.append(one)
         elif contrasts:
-            new = Pair.of(one.pair.goal, contrasts, one.pair.answer, one.pair.source)
+            new = Pair.of(one.pair.goal, contrasts, one.pair.answer, one.pair.source, one.pair.where)
             prompts = [model.prompt(text) for text in (new.prompt, new.rejected_prompt)]
             w, l = Side(prompts[0], one.w.answer), Side(prompts[1], one.l.answer)  # noqa: E741
             kept.append(replace(one, pair=new, w=w, l=w if training.method == "sft" else l))
