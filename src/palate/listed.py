@@ -21,7 +21,7 @@ def lists(frame: pl.DataFrame, column: str, source: str) -> pl.Series:
     return found.cast(pl.List(found.dtype.inner))
 
 
-def clicked(told: pl.Series, shown: pl.Series, source: str) -> NDArray[np.bool_]:
+def marked(told: pl.Series, shown: pl.Series, source: str) -> NDArray[np.bool_]:
     """Return labels as a flat array: from lists of true and false, or of the ids that were clicked."""
     if not isinstance(told.dtype, pl.List | pl.Array):
         raise DataError(
@@ -37,13 +37,13 @@ def clicked(told: pl.Series, shown: pl.Series, source: str) -> NDArray[np.bool_]
         return flat.cast(pl.Boolean).to_numpy()
     if marks and not lengths.all():
         raise DataError(
-            f"{source}: '{told.name}' and the candidates have unlike lengths in {rows(~lengths)}: give true or false "
-            "for each candidate, or the list of ids that were clicked."
+            f"{source}: '{told.name}' and the candidates have unlike lengths in {row_numbers(~lengths)}: give true or "
+            "false for each candidate, or the list of ids that were clicked."
         )
     if marks:
         raise DataError(
-            f"{source}: '{told.name}' has a missing mark (null) in {rows(lacking(told))}: give true or false for each "
-            "candidate."
+            f"{source}: '{told.name}' has a missing mark (null) in {row_numbers(lacking(told))}: give true or false "
+            "for each candidate."
         )
     found = pl.DataFrame({"row": np.arange(len(told)), "shown": shown, "told": told})
     ids = found.select("row", "told").explode("told").drop_nulls().unique()
@@ -80,7 +80,7 @@ def lacking(lists: pl.Series) -> pl.Series:
     return lists.list.eval(pl.element().is_null()).list.any().fill_null(value=False)
 
 
-def rows(mask: pl.Series) -> str:
+def row_numbers(mask: pl.Series) -> str:
     """Return row numbers from 1, as words."""
     bad = mask.fill_null(value=True).arg_true() + 1
     return f"row {bad[0]:,}" if len(bad) == 1 else f"{len(bad):,} rows ({listing(bad.head(5))})"

@@ -16,10 +16,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from palate import listed
 from palate.columns import ColumnReader, TimeUnit
 from palate.errors import DataError
 from palate.interactions import Histories, Interactions
+from palate.listed import lacking, lists, marked, members, row_numbers, starts
 from palate.tables import require_column, to_frame
 from palate.vocabulary import Codes, Vocabulary, as_ids
 
@@ -155,26 +155,24 @@ class Impressions:
         for role, column in asked.items():
             if column is not None and (role in ("user", "candidates") or column != role):
                 require_column(frame, column, source=source, role=role)
-        shown = listed.lists(frame, candidates, source)
+        shown = lists(frame, candidates, source)
         past = (
-            listed.lists(frame, history, source)
+            lists(frame, history, source)
             if history in frame.columns
             else pl.Series(history, [[]] * len(frame), dtype=shown.dtype)
         )
         empty = shown.list.len().fill_null(0) == 0
         if empty.any():
             raise DataError(
-                f"{source}: no candidates in {listed.rows(empty)}: an impression shows at least one article."
+                f"{source}: no candidates in {row_numbers(empty)}: an impression shows at least one article."
             )
-        missing = listed.lacking(shown)
+        missing = lacking(shown)
         if missing.any():
             raise DataError(
-                f"{source}: a candidate has no id (null) in {listed.rows(missing)}, and labels go by place. Leave "
+                f"{source}: a candidate has no id (null) in {row_numbers(missing)}, and labels go by place. Leave "
                 "those rows out, or drop the candidate together with its label."
             )
-        labels = (
-            listed.clicked(frame[clicked], shown, source) if clicked and clicked in frame.columns else None
-        )
+        labels = marked(frame[clicked], shown, source) if clicked and clicked in frame.columns else None
         times = None
         if time is not None and time in frame.columns:
             times = reader.times(time, time_unit)
@@ -202,9 +200,9 @@ class Impressions:
             first = np.zeros(len(distinct), np.int64)
             first[history_of[::-1]] = np.arange(len(history_of))[::-1]
             history = history.gather(first)
-        past, shown = (listed.members(one) for one in (history, candidates))
+        past, shown = (members(one) for one in (history, candidates))
         articles = Vocabulary.of(pl.concat([past, shown]))
-        indptr = listed.starts(history)
+        indptr = starts(history)
         histories = Histories(indptr, articles.encode(past), np.ones(int(indptr[-1]), np.float32), None)
         return cls(
             users=users,
@@ -213,7 +211,7 @@ class Impressions:
             time=time,
             histories=histories,
             history_of=history_of,
-            indptr=listed.starts(candidates),
+            indptr=starts(candidates),
             candidate=articles.encode(shown),
             clicked=clicked,
         )
