@@ -216,36 +216,6 @@ def test_an_explanation_adds_up_and_says_what_leaving_out_costs(
     assert all("Correlation of the two orders" in one for one in told.remarks)
 
 
-# --- the click rate so far ------------------------------------------------------------------------------------
-
-
-def counted(shown: Impressions, train: Impressions, strength: float) -> list[float]:
-    """The smoothed rate by hand: over all that happened in an earlier second."""
-    events = []
-    for part in (train, shown):
-        assert part.time is not None
-        ids = part.articles.decode(part.candidate).to_list()
-        events += [
-            (-1 if part is train else int(part.time[row]), one, bool(hit))
-            for row, one, hit in zip(part.row_of, ids, part.labels, strict=True)
-        ]
-    mean = train.n_clicks / train.n_candidates
-    found = []
-    assert shown.time is not None
-    for row, one in zip(shown.row_of, shown.articles.decode(shown.candidate), strict=True):
-        mine = [hit for time, article, hit in events if article == one and time < shown.time[row]]
-        found.append((sum(mine) + strength * mean) / (len(mine) + strength))
-    return found
-
-
-def test_the_click_rate_is_that_of_what_came_before():
-    world = news_world(users=30, articles=100, shown=10, impressions=3, seed=4)
-    train, shown = world.dataset.train, valid(world)
-    shown = replace(shown, time=np.arange(len(shown)) // 3)  # seconds that several share
-    model = palate.CTR(strength=7.0).fit(train, catalogue=world.dataset.articles)
-    assert model.score_impressions(shown) == pytest.approx(counted(shown, train, 7.0), abs=1e-12)
-
-
 def test_no_click_of_the_future_is_seen(world: NewsWorld, fitted: dict[str, Recommender]):
     """Labels that are turned round from a moment on change no score until then, of any model."""
     shown = valid(world)
@@ -258,13 +228,6 @@ def test_no_click_of_the_future_is_seen(world: NewsWorld, fitted: dict[str, Reco
         until = (shown.time <= moment)[shown.row_of]
         assert (before[until] == after[until]).all(), name
         assert (name == "ctr") == bool((before != after).any())
-
-
-def test_a_rate_that_does_not_run_stands_still(world: NewsWorld):
-    shown = valid(world)
-    model = palate.CTR(running=False).fit(world.dataset)
-    turned = replace(shown, clicked=~shown.labels)
-    assert (model.score_impressions(shown) == model.score_impressions(turned)).all()
 
 
 # --- what is refused ------------------------------------------------------------------------------------------
