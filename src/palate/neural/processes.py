@@ -64,7 +64,9 @@ def share_out(
     _, processes = join(device)
     mesh, whole = init_device_mesh(device.type, (processes,)), set(beside)
     for layer in layers:
-        fully_shard(layer, mesh=mesh, ignored_params=whole).set_gradient_divide_factor(1.0)
+        part = fully_shard(layer, mesh=mesh, ignored_params=whole)
+        part.set_gradient_divide_factor(1.0)
+        part.set_force_sum_reduction_for_comms(True)  # gloo has no other
 
 
 def is_part(tensor: Tensor) -> TypeGuard[DTensor]:

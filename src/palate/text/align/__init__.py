@@ -8,7 +8,8 @@ only the log-probability of the text, so there are two ways to its gradient, whi
                a group of layers at a time: the least memory, for two fifths more work
 
 A step is of `batch` pairs, `micro` of them at a time; -log P is divided by the tokens of the whole step and the
-preference by its pairs, so how a step is cut changes nothing (and neither does the number of processes).
+preference by its pairs, so how a step is cut changes nothing (and neither does the number of processes, nor whether
+the model is shared out among them).
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from palate.errors import DataError
 from palate.neural import devices, loop
+from palate.text.align import sharding
 from palate.text.align.network import recompute, trainable
 from palate.text.align.pairs import Pair, token_pairs
 from palate.text.align.task import Alignment, Weights
@@ -79,9 +83,10 @@ def align(
     if training.rank and training.precision == "bfloat16":
         to_precision(model.network, training.precision)
     network = trainable(model, training)
+    empty = sharding.share_out(network, training) if training.shard else None
     trained = sum(one.numel() for one in network.parameters() if one.requires_grad)
-    task = Alignment(Weights(network), rows, held, training)
-    steps = -(-len(rows) // training.batch) * training.epochs
+    task = Alignment(Weights(network), rows, held, training, sharding.shares(training))
+    steps = len(task.batches(np.random.default_rng(0))) * training.epochs
     trace: list[dict[str, float]] = []
 
     def keep(**row: float) -> None:
@@ -115,6 +120,8 @@ def align(
     loop.train(task, course, keep)
     network.eval()
     recompute(network, False)
+    if empty is not None:
+        network = sharding.put_together(network, empty)
     base = (model.base or model.name) if training.rank else ""
     return Outcome(
         LanguageModel(network, model.tokenizer, model.name, model.template, base),
@@ -129,6 +136,6 @@ def _identity(model: LanguageModel, rows: list[Any], held: list[Any], training: 
 
     Not of how a step is cut, which changes no gradient: so a training that ran out of memory goes on in less.
     """
-    cut = {"device", "epochs", "patience", "mode", "micro", "recompute"}
+    cut = {"device", "epochs", "patience", "mode", "micro", "recompute", "shard"}
     told = sorted(training.model_dump(exclude=cut).items())
     return hashlib.sha256(repr((model.digest(), model.template, told, rows, held)).encode()).hexdigest()

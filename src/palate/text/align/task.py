@@ -33,6 +33,8 @@ class Alignment:
     rows: list[Row]
     valid: list[Row]
     training: Training
+    shares: int = 1
+    """processes that a step is shared out among, where the model is too"""
     reference: dict[int, tuple[float, float]] = field(default_factory=dict)
     """of DPO: log P of both sides before training, by the pair's place; validation pairs from -1 down"""
     log_p: Tensor = field(default_factory=lambda: torch.zeros(2))
@@ -46,6 +48,10 @@ class Alignment:
         self.log_p, self.pairs, self.tokens = torch.zeros(2, device=self.module.device), 0, 0
         self.begun = time.perf_counter()
         order = rng.permutation(len(self.rows))
+        if (
+            self.training.shard
+        ):  # all processes go through the layers equally often: who is left over waits an epoch
+            order = order[: len(order) // self.shares * self.shares]
         return [
             order[start : start + self.training.batch] for start in range(0, len(order), self.training.batch)
         ]

@@ -69,6 +69,9 @@ class Training(BaseModel):
     """of the network's products, and with LoRA of its frozen weights; what is trained stays float32"""
     recompute: bool = True
     """make what a layer made again for the gradient: a third more work in a fraction of the memory"""
+    shard: bool = False
+    """under torchrun: share the layers out among the processes (FSDP2), so that each holds a part of their weights,
+    gradients and moments; else each has all"""
     seed: int = Field(42, ge=0)
     """of order, dropout and LoRA's first weights"""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
