@@ -157,4 +157,6 @@ def test_parquet_gives_the_pairs_of_json_lines(examples: list[Example], tmp_path
     ]
     rows = [{"prompt": "Write.", "chosen": "a", "rejected": "b"}]
     pl.DataFrame(rows).write_parquet(tmp_path / "b.parquet")
-    assert read_pairs(tmp_path / "b.parquet") == [Pair("Write.", "a", "Write.", "b")]
+    assert read_pairs(tmp_path / "b.parquet") == [
+        Pair("Write.", "a", "Write.", "b", where="b.parquet, row 1")
+    ]

@@ -514,6 +514,8 @@ def test_kinds_are_held_out_by_name(tmp_path: Path):
     assert not found["without_kinds"] & {"tense", "mood", "ending"}
     with pytest.raises(PlanError, match="Did you mean 'tense'"):
         build_verb(str(source), out=tmp_path / "a.jsonl", kinds="tens")
+    with pytest.raises(PlanError, match=r"no kind of constraint is called ''\..*The kinds are"):
+        build_verb(str(source), out=tmp_path / "a.jsonl", kinds=",")
     with pytest.raises(PlanError, match="give one of the two"):
         build_verb(str(source), out=tmp_path / "a.jsonl", kinds="tense", without_kinds="mood")
     with pytest.raises(PlanError, match="they go with --by rules"):

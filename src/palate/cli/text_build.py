@@ -249,7 +249,7 @@ def _kinds(wanted: str | None, unwanted: str | None) -> list[str] | None:
     if wanted is None and unwanted is None:
         return None
     named = [name.strip() for name in (wanted or unwanted or "").split(",") if name.strip()]
-    for name in named:
+    for name in named or [""]:
         kind_of(name)  # refuses what is none, and names the nearest
     return named if wanted is not None else [name for name in known() if name not in named]
 
