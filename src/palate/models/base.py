@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -37,7 +38,7 @@ from palate.models.contexts import (
     refuse,
     signed_histories,
 )
-from palate.models.dense import best_of_all
+from palate.models.dense import best_of_all, of_pairs
 from palate.news import Impressions
 from palate.vocabulary import Codes, Id, Vocabulary, as_ids
 
@@ -265,28 +266,23 @@ class Recommender(Algorithm):
         if not known.all():
             refuse(asked, ~known, folds_in=self.folds_in)
         ids = as_ids([id for some in candidates for id in some])
-        stops = np.cumsum([len(some) for some in candidates])
-        every = self.items.encode(ids)
-        frames = []
-        for n, stop in enumerate(stops):
-            start = stop - len(candidates[n])
-            codes = every[start:stop]
-            scores = np.full(len(codes), -np.inf)
-            here = codes >= 0
-            if here.any():
-                scores[here] = self._scores(asked.select(np.array([n])), codes[here])[0]
-            order = np.lexsort((codes, -scores))
-            frames.append(
-                pl.DataFrame(
-                    {
-                        "user": asked.labels.gather(np.full(len(order), n)),
-                        "item": ids.gather(start + order),
-                        "score": pl.Series(scores[order]).replace(-np.inf, None),
-                        "rank": np.arange(1, len(order) + 1, dtype=np.int32),
-                    }
-                )
-            )
-        return pl.concat(frames)
+        indptr = np.cumsum([0, *map(len, candidates)])
+        context, codes = np.repeat(np.arange(len(candidates)), np.diff(indptr)), self.items.encode(ids)
+        scores = np.full(len(codes), -np.inf)
+        for start in range(0, len(asked), impressed.BLOCK):
+            some = np.arange(start, min(start + impressed.BLOCK, len(asked)))
+            pairs = slice(indptr[start], indptr[some[-1] + 1])
+            block = partial(self._scores, asked.select(some))
+            scores[pairs] = of_pairs(block, context[pairs] - start, codes[pairs])
+        order = np.lexsort((codes, -scores, context))  # contexts stand together already
+        return pl.DataFrame(
+            {
+                "user": asked.labels.gather(context),
+                "item": ids.gather(order),
+                "score": pl.Series(scores[order]).replace(-np.inf, None),
+                "rank": (np.arange(len(order)) - indptr[context] + 1).astype(np.int32),
+            }
+        )
 
     def score_impressions(self, shown: Impressions) -> Floats:
         """Return the score of each candidate of impressions, (candidates), in the order of `shown`.

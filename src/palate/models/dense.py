@@ -115,3 +115,19 @@ def nearest_by_score(
         block[np.arange(len(some)), some] = -np.inf
         kernel.top_k(block, columns, best[start : start + step], found[start : start + step])
     return found, best
+
+
+def of_pairs(
+    scores: Callable[[Codes], NDArray[np.floating]], row: NDArray[np.int64], codes: Codes
+) -> NDArray[np.float64]:
+    """Return the score of each pair of a row and an item, (pairs); -inf for the item -1.
+
+    `scores` gives (rows, columns) for ascending columns, here all items that stand in any pair: so rows that ask for
+    like items belong together.
+    """
+    found = np.full(len(codes), -np.inf)
+    there = codes >= 0
+    columns, column = np.unique(codes[there], return_inverse=True)
+    if len(columns):
+        found[there] = scores(columns.astype(np.int32))[row[there], column]
+    return found

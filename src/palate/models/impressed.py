@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,12 +11,14 @@ from numpy.typing import NDArray
 
 from palate.interactions import Histories
 from palate.models.contexts import Contexts
+from palate.models.dense import of_pairs
 from palate.news import Impressions
 
 if TYPE_CHECKING:
     from palate.models.base import Recommender
 
-_BLOCK = 256  # impressions
+BLOCK = 256
+"""impressions at a time"""
 
 
 def scores(model: Recommender, shown: Impressions) -> NDArray[np.float64]:
@@ -33,8 +36,8 @@ def scores(model: Recommender, shown: Impressions) -> NDArray[np.float64]:
     user = model.users.encode(shown.users.ids)
     # Readers who come back stand together, and so do what they are shown.
     order = np.argsort(shown.history_of, kind="stable")
-    for start in range(0, len(order), _BLOCK):
-        rows = order[start : start + _BLOCK]
+    for start in range(0, len(order), BLOCK):
+        rows = order[start : start + BLOCK]
         events = past.select(shown.history_of[rows])
         contexts = Contexts(pl.Series(rows), user[shown.user[rows]], events, rated=False)
         able = model._known(contexts)
@@ -43,9 +46,5 @@ def scores(model: Recommender, shown: Impressions) -> NDArray[np.float64]:
             continue
         places = np.concatenate([np.arange(shown.indptr[row], shown.indptr[row + 1]) for row in rows])
         place = np.repeat(np.arange(len(rows)), shown.sizes[rows])
-        there = candidate[places] >= 0
-        columns, column = np.unique(candidate[places[there]], return_inverse=True)
-        if len(columns):
-            block = model._scores(contexts, columns.astype(np.int32))
-            found[places[there]] = block[place[there], column]
+        found[places] = of_pairs(partial(model._scores, contexts), place, candidate[places])
     return found
