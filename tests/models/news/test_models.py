@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import polars as pl
 import pytest
 
 import palate
+from palate import words
 from palate.datasets.simulate import NewsWorld, news_world
 from palate.errors import DataError, NotFitted, PlanError, SavedModelError
 from palate.kernels import impressions
@@ -107,9 +110,7 @@ def test_the_verbs_of_a_recommender_agree_with_impressions(
     row = 11
     user = shown.users.decode(shown.user[[row]]).to_list()
     if name == "npa":  # a history alone is that of an unknown person
-        strangers = replace(shown, users=Vocabulary.of([f"X{one}" for one in shown.users.ids]))
-        assert (model.score_impressions(strangers) != model.score_impressions(shown)).any()
-        shown = strangers
+        shown = replace(shown, users=Vocabulary.of([f"X{one}" for one in shown.users.ids]))
     past = shown.articles.decode(shown.histories.select(shown.history_of[[row]]).item).to_list()
     some = shown.articles.decode(shown.candidate[shown.indptr[row] : shown.indptr[row + 1]]).to_list()
     scores = model.score_impressions(shown)[shown.indptr[row] : shown.indptr[row + 1]]
@@ -213,7 +214,157 @@ def test_an_explanation_adds_up_and_says_what_leaving_out_costs(
             - model.score(histories=[[one for one in past if one != first["item"]]], items=[item])[0, 0]
         )
         assert first["contribution"] == pytest.approx(loss, abs=1e-5)
-    assert all("Correlation of the two orders" in one for one in told.remarks)
+
+
+@pytest.mark.parametrize("name", ["nrms", "npa"])
+def test_it_says_where_attention_and_effects_part(
+    name: str, world: NewsWorld, fitted: dict[str, Recommender]
+):
+    """Of many readers some have remarks; each has the numbers of the tables, and those without one none to have."""
+    model, remarks = fitted[name], 0
+    for user in model.users.ids.head(10):
+        told = model.explain(user=user, item=model.recommend(users=[user], k=1)["item"][0])
+        assert isinstance(told, NewsExplanation)
+        for what, table, named in (
+            ("words", told.words, "word"),
+            ("articles", told.contributions, None),
+        ):
+            said = [one for one in told.remarks if one.startswith(what)]
+            most = table.sort("attention", descending=True).row(0, named=True)
+            if said:
+                remarks += 1
+                assert (
+                    f"({most['attention']:.0%}), whose leaving out costs {most['contribution']:+.3f}"
+                    in said[0]
+                )
+                if named:
+                    assert f"looks most at {most[named]!r}" in said[0]
+            else:
+                assert most["contribution"] == table["contribution"].max()
+    assert remarks
+
+
+@pytest.mark.parametrize("name", ["nrms", "npa"])
+def test_what_is_left_out_is_not_replaced_by_what_is_too_old_to_be_read(name: str, world: NewsWorld):
+    model = registry.create(name, **SMALL[name] | {"history": 3, "epochs": 1}).fit(world.dataset)
+    item = world.dataset.articles.table["item"][700]
+    past = world.dataset.articles.table["item"].gather([4, 90, 33, 201, 15, 77]).to_list()
+    told = model.explain(history=past, item=item)
+    assert set(told.contributions["item"]) == set(past[3:])
+    for out, loss in told.contributions.select("item", "contribution").iter_rows():
+        without = [one for one in past[3:] if one != out]
+        assert loss == pytest.approx(
+            told.score - model.score(histories=[without], items=[item])[0, 0], abs=1e-5
+        )
+
+
+@pytest.mark.parametrize("name", ["nrms", "npa"])
+def test_a_reader_without_a_history_is_answered_by_all_verbs_alike(name: str, world: NewsWorld):
+    train, some = world.dataset.train, world.dataset.articles.table["item"].head(30).to_list()
+    past = train.histories  # a fifth of the readers have none, and are learned from
+    past = past.select(np.where(np.arange(len(past)) % 5 == 0, -1, np.arange(len(past))))
+    model = registry.create(name, **SMALL[name] | {"epochs": 2})
+    model.fit(replace(train, histories=past), catalogue=world.dataset.articles)
+    shown = Impressions.from_table({"user": ["nobody"], "candidates": [some]})
+    scores = np.asarray(model.score_impressions(shown))
+    assert len(set(scores.tolist())) > 20
+    assert model.score(histories=[[]], items=some)[0] == pytest.approx(scores, abs=2e-6)
+    order = [some[place] for place in np.lexsort((some, -scores))]
+    assert model.rank([[]], [some])["item"].to_list() == order
+    assert model.recommend(histories=[[]], candidates=some, k=5)["item"].to_list() == order[:5]
+    told = model.explain(history=[], item=some[3])
+    assert isinstance(told, NewsExplanation)
+    assert told.score == pytest.approx(scores[3], abs=2e-6)
+    assert told.contributions.is_empty()
+    assert told.words.is_empty()
+
+
+@pytest.mark.parametrize("name", ["content", "nrms", "npa"])
+def test_of_a_history_of_five_thousand_the_last_are_read(
+    name: str, world: NewsWorld, fitted: dict[str, Recommender]
+):
+    articles = world.dataset.articles.table["item"].to_list()
+    rng = np.random.default_rng(0)
+    long = [articles[place] for place in rng.integers(0, len(articles), 5_000)]
+    both = Impressions.from_table(
+        {"user": ["U001", "U001"], "history": [long, long[-50:]], "candidates": [articles[:40]] * 2}
+    )
+    one, other = np.split(np.asarray(fitted[name].score_impressions(both)), 2)
+    assert one == pytest.approx(other, abs=2e-6)
+    assert len(set(one.tolist())) > 5
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+def test_an_article_that_is_shown_twice_has_its_score_twice(
+    name: str, world: NewsWorld, fitted: dict[str, Recommender]
+):
+    shown = valid(world)
+    once = shown.articles.decode(shown.candidate[: shown.indptr[1]]).to_list()
+    past = shown.articles.decode(shown.histories.select(shown.history_of[[0]]).item).to_list()
+    table = {"user": ["U000"], "history": [past], "candidates": [once + once[:7]]}
+    scores = np.asarray(fitted[name].score_impressions(Impressions.from_table(table)))
+    assert scores[: len(once)][:7] == pytest.approx(scores[len(once) :], abs=1e-6)
+
+
+# --- what the reader's id is worth ----------------------------------------------------------------------------
+
+
+def as_one(shown: Impressions) -> Impressions:
+    """The same impressions, all of one reader."""
+    return replace(shown, users=Vocabulary.of(["everybody"]), user=np.zeros(len(shown), np.int32))
+
+
+PERSONAL: dict[str, Any] = {
+    "word_size": 16,
+    "filters": 16,
+    "user_size": 8,
+    "query_size": 8,
+    "batch": 16,
+    "epochs": 5,
+}
+
+
+def test_an_id_is_worth_what_readers_differ_in():
+    """NPA beside itself with one id for all: far ahead where one facet counts for a reader, not where both do alike."""
+    ahead = []
+    for weight in (0.9, 0.5):
+        small = news_world(
+            users=300,
+            articles=400,
+            shown=15,
+            impressions=7,
+            topic_words=6,
+            common_words=50,
+            weight=weight,
+            seed=3,
+        )
+        train, judged = small.dataset.train, valid(small)
+        found = []
+        for shown, asked in ((train, judged), (as_one(train), as_one(judged))):
+            model = registry.create("npa", **PERSONAL).fit(shown, catalogue=small.dataset.articles)
+            found.append(auc(judged, model.score_impressions(asked)))
+        assert found[1] > 0.65
+        ahead.append(found[0] - found[1])
+    assert ahead[0] > 0.04
+    assert abs(ahead[1]) < 0.03
+
+
+def test_whose_clicks_were_not_learned_is_the_unknown_person(world: NewsWorld):
+    """The last tenth in time is held back, so readers of whom nothing else is known have learned nothing."""
+    train = world.dataset.train
+    assert train.time is not None
+    few = train.user % 8 == 0
+    held = train.time >= np.sort(train.time)[int(0.9 * len(train))]
+    some = train.select(~few | held)  # an eighth of the readers stand in the held tenth alone
+    model = registry.create("npa", **SMALL["npa"] | {"epochs": 2}).fit(some, catalogue=world.dataset.articles)
+    people = model.fitted.state.weights["users.weight"]
+    learned, judged = some.before(0.9)
+    alone = np.setdiff1d(judged.users.ids.to_numpy(), learned.users.ids.to_numpy())
+    assert len(alone) > 5
+    codes = model.users.encode(pl.Series(alone))
+    assert (people[1 + codes] == people[0]).all()
+    others = np.setdiff1d(np.arange(len(model.users)), codes)
+    assert (people[1 + others] != people[0]).any(axis=1).all()
 
 
 def test_no_click_of_the_future_is_seen(world: NewsWorld, fitted: dict[str, Recommender]):
@@ -287,6 +438,43 @@ def test_sizes_that_contradict_each_other_are_refused():
     assert palate.NRMS(preset="incumbent", heads=10).heads == 10
     again = palate.NPA(**palate.NPA(preset="paper", filters=20).params())
     assert (again.filters, again.word_size) == (20, 300)
+
+
+@pytest.mark.parametrize("preset", ["paper", "incumbent"])
+def test_presets_of_others_learn_from_all_of_train_as_these_do(preset: Any):
+    assert palate.NRMS(preset=preset).holdout == palate.NPA(preset=preset).holdout == 0
+    assert palate.NRMS(preset=preset, holdout=0.2).holdout == 0.2
+    assert palate.NRMS().holdout > 0
+
+
+def test_the_first_vectors_need_no_newer_scipy(monkeypatch: pytest.MonkeyPatch):
+    """`svds` takes no generator before 1.15."""
+    from scipy.sparse import linalg
+
+    from palate.models.news.start import first_vectors
+
+    plain = linalg.svds
+
+    def older(a: Any, k: int = 6, *, v0: Any = None) -> Any:
+        return plain(a, k=k, v0=v0)
+
+    monkeypatch.setattr(linalg, "svds", older)
+    known = words.encode(pl.Series(["one two", "two three four", "four one", "five six"]))
+    tables = [first_vectors(known, 3, start="lsa", vectors=None, seed=seed).numpy() for seed in (1, 1, 2)]
+    assert (tables[0] == tables[1]).all()
+    one, other = (
+        np.abs(table) / np.abs(table).max() for table in tables[1:]
+    )  # a sign is the solver's choice
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_a_model_brings_in_nothing_of_the_others():
+    code = "import sys; from palate.models.news import NPA; NPA(); print(*sorted(sys.modules))"
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert "palate.models.news.npa" in loaded
+    homes = {f"palate.models.news.{one}" for one in ("blend", "content", "ctr", "lm", "nrms")}
+    assert not homes & set(loaded)
+    assert not {"numba", "scipy"} & set(loaded)
 
 
 def test_any_recommender_of_interactions_stands_beside_them(world: NewsWorld):

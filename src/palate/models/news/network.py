@@ -338,7 +338,7 @@ class _Rectified(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (x,) = ctx.saved_tensors
-        return (gradient * (x > 0)).mul_(ctx.scale), None, None
+        return torch.ops.aten.threshold_backward(gradient, x, 0).mul_(ctx.scale), None, None
 
 
 def rectified(x: Tensor, dropout: Dropout) -> Tensor:
