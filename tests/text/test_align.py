@@ -217,6 +217,44 @@ def test_a_layer_of_another_make_is_made_again_as_a_whole(monkeypatch: pytest.Mo
     torch.testing.assert_close(gradient(mode="two-pass"), kept, rtol=0, atol=1e-6)
 
 
+def test_kept_are_the_inputs_of_groups_and_what_comes_after_attention_is_made_in_pieces(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    kept: list[int] = []
+    wide: list[int] = []
+    forth, after = layers._Remade.forward, layers._Layer.after
+
+    def watched_forth(ctx: Any, *given: Any) -> torch.Tensor:
+        made = forth(ctx, *given)
+        kept.append(len(ctx.groups))
+        return made
+
+    def watched_after(self: layers._Layer, h: torch.Tensor) -> torch.Tensor:
+        wide.append(h.shape[0] * h.shape[1])
+        return after(self, h)
+
+    monkeypatch.setattr(layers._Remade, "forward", staticmethod(watched_forth))
+    monkeypatch.setattr(layers._Layer, "after", watched_after)
+    monkeypatch.setattr(layers, "PIECE", 20)
+    gradient(pairs(1), layers=9, mode="two-pass")
+    assert kept == [5, 5]  # of nine layers two at a time, once for each side
+    assert wide[0] > 20  # the one look at how such a layer is made
+    assert max(wide[1:]) <= 20
+
+
+def test_gradients_of_all_weights_are_one_block():
+    model = language_model.tiny()
+    model.network.requires_grad_(True)
+    module = Weights(model.network)
+    module.make_room()
+    blocks = {one.grad.untyped_storage().data_ptr() for one in module.trained}
+    assert len(blocks) == 1
+    assert sum(one.grad.numel() for one in module.trained) == model.parameters
+    module.trained[0].grad.fill_(1)
+    module.make_room()  # what was added up already stays
+    assert module.trained[0].grad.min() == 1
+
+
 def test_after_training_layers_are_as_they_were():
     done = trained(mode="two-pass")
     assert all("forward" not in vars(one) for one in done.model.network.model.layers)

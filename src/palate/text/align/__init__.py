@@ -5,7 +5,7 @@ only the log-probability of the text, so there are two ways to its gradient, whi
 
     joint      both sides in one batch
     two-pass   the other side first, without a graph; then each side alone, the other a constant, and with `recompute`
-               a group of layers at a time: the least memory, for two fifths more work
+               a group of layers at a time: the least memory, for a third more work or somewhat above
 
 A step is of `batch` pairs, `micro` of them at a time; -log P is divided by the tokens of the whole step and the
 preference by its pairs, so how a step is cut changes nothing (and neither does the number of processes, nor whether
