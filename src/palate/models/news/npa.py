@@ -13,7 +13,8 @@ Three forms of that attention go by the name (`attention`):
 In the first two a person weighs each direction of a word's vector; in the third the person only shifts it before one
 `v` that all share weighs it, so much less can be personal.
 
-People of whom no click was learned are one unknown person, who stands in for a share of readers while it learns.
+People begin near one another, and differ by what they click (`docs/decisions/npa-who-reads.md`). Those of whom no click
+was learned are one unknown person, who stands in for a share of readers while it learns.
 
 Cost of a step, in multiplications: distinct words x width x word size x filters, and distinct words of titles x readers
 x filters; of a score: words of the title x (query + filters), since each reader sees a title with other eyes. What
