@@ -237,7 +237,7 @@ def test_kept_are_the_inputs_of_groups_and_what_comes_after_attention_is_made_in
     monkeypatch.setattr(layers._Layer, "after", watched_after)
     monkeypatch.setattr(layers, "PIECE", 20)
     gradient(pairs(1), layers=9, mode="two-pass")
-    assert kept == [5, 5]  # of nine layers two at a time, once for each side
+    assert kept == [3, 3]  # of nine layers three at a time, once for each side
     assert wide[0] > 20  # the one look at how such a layer is made
     assert max(wide[1:]) <= 20
 

@@ -130,8 +130,7 @@ class _Stack:
     """The layers of a network, which take down how they are called until the last one is: then they run together."""
 
     def __init__(self, many: int) -> None:
-        # The root of it keeps the fewest inputs; a little less keeps hardly more, and there is less to make again.
-        self.many, self.group = many, max(1, round(0.6 * math.sqrt(many)))
+        self.many, self.group = many, max(1, round(math.sqrt(many)))  # keeps the fewest inputs
         self.called: list[_Layer] = []
         self.usual: dict[type, bool] = {}
 
