@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +14,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from palate.errors import PlanError, SavedModelError  # noqa: E402
+from palate.neural.adam import AdamW  # noqa: E402
 from palate.neural.loop import Course, train  # noqa: E402
 from tests.neural.toy import ITEMS, Toy, course, weights  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
 
 
 class Judged(Toy):
@@ -101,14 +107,14 @@ def test_a_clipped_gradient_is_as_long_as_was_asked_and_points_where_it_did(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lengths: list[float] = []
-    step = torch.optim.AdamW.step
+    step = AdamW.step
 
-    def noted(self: torch.optim.AdamW, *args: object) -> object:
-        found = [one.grad.flatten() for group in self.param_groups for one in group["params"]]
+    def noted(self: AdamW, learning_rate: float) -> None:
+        found = [one.grad.flatten() for one in self.parameters]
         lengths.append(float(torch.linalg.vector_norm(torch.cat(found))))
-        return step(self, *args)
+        step(self, learning_rate)
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", noted)
+    monkeypatch.setattr(AdamW, "step", noted)
     for times, clip, wanted in ((1e6, 0.5, 0.5), (1e-6, 0.5, None), (1e6, 0.0, None)):
         lengths.clear()
         train(Noting(times), replace(course(epochs=1), clip=clip), lambda **_: None)
@@ -127,6 +133,33 @@ def test_weight_decay_takes_its_share_of_every_weight() -> None:
     train(task, how, lambda **_: None)
     before, after = (some["0.weight"][unseen] for some in (task.stood[0], weights(task)))
     np.testing.assert_allclose(after, before * 0.95**3, rtol=1e-5)
+
+
+def test_a_step_is_that_of_torchs_class_to_the_bit() -> None:
+    torch.manual_seed(0)
+    mine, theirs = (
+        [torch.nn.Parameter(torch.randn(7, 5)), torch.nn.Parameter(torch.randn(3))] for _ in range(2)
+    )
+    for one, other in zip(mine, theirs, strict=True):
+        other.data.copy_(one.data)
+    ours = AdamW(mine, betas=(0.9, 0.98), weight_decay=0.1)
+    torchs = torch.optim.AdamW(theirs, betas=(0.9, 0.98), weight_decay=0.1, fused=True)
+    for step in range(5):
+        for one, other in zip(mine, theirs, strict=True):
+            one.grad = torch.randn_like(one)
+            other.grad = one.grad.clone()
+        ours.step(0.01 * (step + 1))
+        torchs.param_groups[0]["lr"] = 0.01 * (step + 1)
+        torchs.step()
+    assert all(torch.equal(one, other) for one, other in zip(mine, theirs, strict=True))
+
+
+def test_a_training_does_not_load_torchs_compiler() -> None:
+    code = (
+        "import sys; from tests.neural.toy import Toy, course; from palate.neural.loop import train; "
+        "train(Toy(), course(epochs=1), lambda **_: None); sys.exit('torch._dynamo' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_more_rounds_than_steps_are_refused() -> None:

@@ -7,8 +7,8 @@ import sys
 from typing import Any
 
 import numpy as np
-import torch
 
+from palate.neural import adam, loop
 from palate.text import language_model
 from palate.text.align import Training, align
 from tests.text.test_align import answers, pairs
@@ -20,23 +20,21 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-class Watched(torch.optim.AdamW):
+class Watched(adam.AdamW):
     """Takes down the gradient before the first step: after it, AdamW has made every slope one length."""
 
     first: np.ndarray | None = None
 
-    def step(self, *given: Any) -> Any:
+    def step(self, learning_rate: float) -> None:
         if Watched.first is None:
-            Watched.first = np.concatenate(
-                [one.grad.flatten().numpy() for group in self.param_groups for one in group["params"]]
-            )
-        return super().step(*given)
+            Watched.first = np.concatenate([one.grad.flatten().numpy() for one in self.parameters])
+        super().step(learning_rate)
 
 
 def learned() -> dict[str, np.ndarray]:
     """Return what two epochs of steps of five pairs, of which no two processes have as many, come to."""
     found = {}
-    plain, torch.optim.AdamW = torch.optim.AdamW, Watched  # type: ignore[misc]
+    plain, loop.AdamW = loop.AdamW, Watched  # type: ignore[misc]
     try:
         for name, way in WAYS.items():
             how = Training(
@@ -49,7 +47,7 @@ def learned() -> dict[str, np.ndarray]:
             found[f"{name}.gradient"] = Watched.first
             found[f"{name}.loss"] = np.array([row["loss"] for row in done.trace])
     finally:
-        torch.optim.AdamW = plain  # type: ignore[misc]
+        loop.AdamW = plain  # type: ignore[misc]
     return found
 
 

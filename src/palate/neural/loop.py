@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from palate.errors import PalateError, PalateWarning, PlanError, SavedModelError
 from palate.neural import checkpoint, devices, processes
+from palate.neural.adam import AdamW
 from palate.neural.choices import Device, Precision, Schedule
 from palate.progress import progress
 
@@ -138,15 +139,7 @@ class _Run:
         self.module = task.module.to(self.device)
         self.parameters = [one for one in self.module.parameters() if one.requires_grad]
         self.rank, self.processes = processes.join(device)
-        shared = [one for one in self.parameters if processes.is_part(one)]
-        whole = [one for one in self.parameters if not processes.is_part(one)]
-        self.optimiser = torch.optim.AdamW(
-            [{"params": some} for some in (whole, shared) if some],
-            lr=course.learning_rate,
-            betas=course.betas,
-            weight_decay=course.weight_decay,
-            fused=self.device.type in ("cpu", "cuda") and not shared,
-        )
+        self.optimiser = AdamW(self.parameters, betas=course.betas, weight_decay=course.weight_decay)
         self.threads = devices.threads()
         self.round, self.step, self.since_best, self.drops = 0, 0, 0, 0
         self.best_value = -math.inf
@@ -237,9 +230,8 @@ class _Run:
 
     def _one_step(self, rows: NDArray[np.int64], rng: np.random.Generator, steps: int) -> tuple[float, int]:
         """Move once; returns the batch's sum of losses and how many they are."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.course.learning_rate * self._slope(steps)
-        self.optimiser.zero_grad(set_to_none=True)
+        for one in self.parameters:
+            one.grad = None
         found = torch.zeros(2, device=self.device)
         for loss, count in self._parts(rows, rows[self.rank :: self.processes], rng):
             if loss.requires_grad:
@@ -257,7 +249,7 @@ class _Run:
                 shorter = (self.course.clip / (processes.length(gradients) + 1e-6)).clamp(max=1.0)
                 for gradient in gradients:
                     processes.own(gradient).mul_(shorter)
-            self.optimiser.step()
+            self.optimiser.step(self.course.learning_rate * self._slope(steps))
             self.step += 1
         return total, events
 
@@ -341,8 +333,7 @@ class _Run:
             return
         tensors = {f"module.{name}": tensor for name, tensor in self.module.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        for place, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{place}.{name}": torch.as_tensor(value) for name, value in state.items()}
+        tensors |= {f"optimiser.{name}": tensor for name, tensor in self.optimiser.state().items()}
         tensors = {
             name: processes.whole(tensor) for name, tensor in tensors.items()
         }  # all processes together
@@ -385,14 +376,7 @@ class _Run:
                 "or remove it to start anew."
             ) from error
         self.best = self._as_here(parts["best"])
-        ordered = [one for group in self.optimiser.param_groups for one in group["params"]]
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in parts["optimiser"].items():
-            place, _, what = name.partition(".")
-            moment = processes.like(tensor, ordered[int(place)]) if tensor.ndim else tensor
-            state.setdefault(int(place), {})[what] = moment
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
+        self.optimiser.load(parts["optimiser"])
         for name in _NUMBERS:
             setattr(self, name, numbers[name])
         if self.since_best == 0:
@@ -428,6 +412,6 @@ class _Run:
         return dict(zip(measured, values.tolist(), strict=True))
 
 
-_NUMERICS = 2
+_NUMERICS = 3
 """Raised when a training comes to other bits than before: what an older one left is then not gone on with."""
 _NUMBERS = ("round", "step", "since_best", "drops", "best_value", "seconds", "cpu_seconds", "told")
