@@ -66,8 +66,8 @@ def compare(
 
     Bare data is split at random (75 % of each user's rows train) and gets every model that fits it. Where order tells,
     ask for the last row of each user: --set split.method=last-out. Writes compare.html, comparison.json, all that
-    `palate tune` and `palate run` write, in the folder --out. Stopped with Ctrl-C or killed, it goes on when the same is
-    called again.
+    `palate tune` and `palate run` write, in the folder --out. Stopped with Ctrl-C or killed, it goes on when the same
+    is called again.
     """
     from palate.cli.reading import quieten
     from palate.cli.tune import listed, resumable, step
