@@ -26,7 +26,10 @@ class Hiding(PathFinder):
 
 sys.meta_path[sys.meta_path.index(PathFinder)] = Hiding
 """
-INSTALL = r"{} needs torch, which is not installed. Install it: pip install 'palate\[neural\]'"
+INSTALL = (
+    r"{} needs torch, which is not installed. Install it: pip install 'palate\[neural\]' "
+    r"\(without a GPU, first: pip install torch --index-url .*whl/cpu\)"
+)
 
 
 @pytest.fixture

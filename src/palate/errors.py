@@ -91,6 +91,10 @@ class MissingExtra(PalateError):
     exit_code = 6
 
 
+CPU_TORCH = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
+"""PyPI's torch for Linux is built for CUDA and takes several GB."""
+
+
 def need(package: str, *, extra: str, what: str) -> None:
     """Raise MissingExtra, with the install line, where a package that `what` needs is not installed.
 
@@ -99,8 +103,9 @@ def need(package: str, *, extra: str, what: str) -> None:
     palate.errors.MissingExtra: sasrec needs not-here, which is not installed. Install it: pip install 'palate[neural]'
     """
     if importlib.util.find_spec(package) is None:
+        without_gpu = f" (without a GPU, first: {CPU_TORCH})" if package == "torch" else ""
         raise MissingExtra(
-            f"{what} needs {package}, which is not installed. Install it: pip install 'palate[{extra}]'"
+            f"{what} needs {package}, which is not installed. Install it: pip install 'palate[{extra}]'{without_gpu}"
         )
 
 

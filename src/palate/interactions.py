@@ -285,6 +285,18 @@ class Interactions:
             indptr, self.item[rows], self.value[rows], None if self.time is None else self.time[rows]
         )
 
+    def doubled(self) -> int:
+        """Return how many rows are another one again: same user, item and time; 0 where times are one or none."""
+        past = self.histories()
+        if past.time is None or past.time.min() == past.time.max():
+            return 0
+        begins = np.r_[True, np.diff(past.time) != 0]
+        begins[past.indptr[:-1][past.lengths > 0]] = True
+        moment = np.cumsum(begins) - 1
+        tied = np.bincount(moment)[moment] > 1
+        rows = moment[tied] * self.n_items + past.item[tied]
+        return len(rows) - len(np.unique(rows))
+
     def pairs(self) -> tuple[NDArray[np.int64], Codes]:
         """Return the distinct items of each user, ascending, as CSR (indptr, items)."""
         from palate.kernels import order

@@ -61,6 +61,11 @@ def test_the_examples_of_the_page_are_those_of_the_help(verb: str):
     assert shown == examples.strip().splitlines()
 
 
+def test_every_verb_stands_in_the_table_at_the_top():
+    verbs = {verb.split()[0] for verb in COMMANDS}
+    assert verbs <= set(re.findall(r"^\| \[`palate (\w+)`\]", PAGE, re.MULTILINE))
+
+
 def test_every_exit_code_is_documented_in_both_places():
     kinds = [PalateError]
     for kind in kinds:

@@ -56,6 +56,8 @@ def test_compare_gives_a_board_a_sentence_and_json(palate: Palate, tmp_path: Pat
     assert "popularity" in first
     assert "±" in answer.out
     assert "◆" in answer.out
+    assert "75 % of each user's rows (at least one) train" in answer.out
+    assert "Every model ranks the whole catalogue of train" in answer.out
     contest = palate(*words, "--json").json
     assert contest["advice"][0] == first
     assert {one["label"] for one in contest["spread"]} == {"popularity", "ease"}

@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 import palate as package
+from palate.errors import UnknownId
 
 Palate = Callable[..., Any]
 
@@ -314,7 +315,31 @@ def test_evaluate_a_saved_model_agrees_with_the_library(
     for key, one in expected.estimates.items():
         assert answer["metrics"][key]["mean"] == pytest.approx(one.mean), key
     assert answer["metrics"]["recall@2"]["mean"] > 0
-    assert "1 pairs of the truth stand in the user's history: they left the truth." in answer["notes"]
+    assert "1 pair of the truth stands in the user's history: it left the truth." in answer["notes"]
+
+
+def test_evaluate_says_why_a_user_of_the_truth_is_not_counted(palate: Palate, tmp_path: Path):
+    (tmp_path / "train.csv").write_text("user,item\n1,10\n1,9\n2,9\n3,10\n3,11\n4,12\n")
+    palate("fit", tmp_path / "train.csv", "--model", "popularity", "--out", tmp_path / "m", "--quiet")
+    truth = tmp_path / "truth.csv"
+
+    def notes(rows: str) -> list[str]:
+        truth.write_text("user,item\n" + rows)
+        answer = palate("evaluate", tmp_path / "m", "--truth", truth, "--metrics", "recall", "--json").json
+        assert answer["metrics"]["recall@10"]["n"] == 1
+        return answer["notes"]
+
+    assert notes("1,11\n2,9\n") == [
+        "1 pair of the truth stands in the user's history: it left the truth.",
+        "1 user, whose only pair was one they already had, is not counted.",
+    ]
+    assert notes("1,11\n2,9\n3,10\n")[1:] == [
+        "2 users, whose only pair was one they already had, are not counted."
+    ]
+    assert notes("1,11\n3,10\n3,11\n") == [
+        "2 pairs of the truth stand in the user's history: they left the truth.",
+        "1 user, whose every pair was one they already had, is not counted.",
+    ]
 
 
 def test_evaluate_a_model_on_its_own_data_says_that_nothing_is_left(palate: Palate, tmp_path: Path):
@@ -323,6 +348,16 @@ def test_evaluate_a_model_on_its_own_data_says_that_nothing_is_left(palate: Pala
     answer = palate("evaluate", tmp_path / "m", "--truth", tmp_path / "train.csv")
     assert answer.code == 3
     assert "nothing is left to find" in answer.err
+
+
+def test_a_history_that_nothing_is_known_of_is_called_a_history(palate: Palate, tmp_path: Path):
+    (tmp_path / "train.csv").write_text("user,item\n1,10\n2,10\n2,20\n")
+    palate("fit", tmp_path / "train.csv", "--model", "ease", "--out", tmp_path / "m", "--quiet")
+    model = package.load_model(tmp_path / "m")
+    with pytest.raises(UnknownId, match=r"of 1 of 1 asked for \(history 0\)"):
+        model.recommend(histories=[[]])
+    with pytest.raises(UnknownId, match=r"of 1 of 1 asked for \(history 0\)"):
+        model.rank([[]], [[10]])
 
 
 def test_models_are_listed(palate: Palate):
@@ -417,6 +452,8 @@ def test_doctor_has_the_install_line_of_a_missing_extra(palate: Palate, monkeypa
         'surely-not-here>=2; extra == "text"',
         'optuna-not-here; extra == "tune"',
         'ruff; extra == "dev"',
+        'fastapi; extra == "serve"',
+        'pyspark; extra == "spark"',
     ]
     monkeypatch.setattr(doctor, "requires", lambda _: asked)
     monkeypatch.setattr(doctor, "_BESIDE", {"text": ["not-here-either"]})
@@ -424,7 +461,7 @@ def test_doctor_has_the_install_line_of_a_missing_extra(palate: Palate, monkeypa
     assert found["[tune]"]["state"] == "absent"
     assert found["[tune]"]["remedy"] == "pip install 'palate[tune]'"
     assert found["[text]"]["remedy"] == "pip install 'palate[text]' && pip install --no-deps not-here-either"
-    assert "[dev]" not in found
+    assert not {"[dev]", "[serve]", "[spark]"} & set(found)
     assert found["numpy"]["state"] == "ok"
 
 

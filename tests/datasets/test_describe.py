@@ -52,6 +52,8 @@ def test_counts_and_ties_agree_with_brute_force(events: list[tuple[int, int, int
     assert (facts.rows, facts.users, facts.pairs) == (len(events), len(users), len(pairs))
     assert facts.density == pytest.approx(len(pairs) / (facts.users * facts.items))
     assert facts.repeated_share == pytest.approx(1 - len(pairs) / len(events))
+    constant = len({time for _, _, time in events}) == 1
+    assert facts.doubled == (0 if constant else len(events) - len(set(events)))
     gaps = []
     for user in users:
         times = sorted(time for one, _, time in events if one == user)
@@ -120,6 +122,14 @@ def test_each_trap_is_warned_of() -> None:
     )
     assert "items occur once" in warnings_of(table | {"item": np.arange(2_000)})
     assert "repeat a pair" in warnings_of(table | {"item": np.zeros(2_000, int)})
+
+
+def test_rows_that_are_there_twice_are_counted_and_the_remedy_is_named() -> None:
+    once = {"user": [1, 1, 2, 2], "item": [1, 2, 1, 1], "time": [10, 20, 10, 20]}
+    again = {name: [*column, column[0], column[0]] for name, column in once.items()}
+    assert "another row again" not in warnings_of(once)
+    assert "2 rows are another row again (same user, item and time)" in warnings_of(again)
+    assert "--repeats first" in warnings_of(again)
 
 
 def test_items_without_a_name_are_warned_of() -> None:

@@ -16,7 +16,7 @@ from palate.experiment import compare as comparing
 from palate.experiment.bench import Bench, Task, judged_by_valid, parted, seeded, shifted, with_valid
 from palate.experiment.compare import compare_models
 from palate.experiment.plan import Plan
-from palate.experiment.question import which_fit
+from palate.experiment.question import question, which_fit
 from palate.experiment.reading import divide
 
 MODELS = [{"name": "random"}, {"name": "popularity"}, {"name": "ease"}]
@@ -70,6 +70,46 @@ def test_knowing_the_user_wins_where_there_are_two_tastes(compared: tuple[Contes
     assert contest.equal() == set()
     assert contest.ahead("ease", "popularity") == (3, 3)
     assert "ease" in contest.front()
+
+
+def test_one_split_is_told_as_what_it_is(compared: tuple[Contest, Path]):
+    def said(method: str) -> str:
+        return comparing._varied(Plan.of(plan(compared[1], split={"method": method})), 1)
+
+    assert (
+        said("stratified") == "There is one split alone, drawn at random: no other was asked for (--splits)."
+    )
+    assert "last-out draws nothing" in said("last-out")
+
+
+@pytest.mark.parametrize(
+    ("split", "models", "said"),
+    [
+        (
+            "stratified",
+            ["markov"],
+            "markov learns what comes next, and this split draws rows from the middle",
+        ),
+        ("random", ["ease", "markov", "session_knn"], "markov and session_knn learn what comes next"),
+        ("last-out", ["markov"], ""),
+        ("stratified", ["ease"], ""),
+    ],
+)
+def test_models_that_read_order_are_warned_of_a_split_from_the_middle(
+    compared: tuple[Contest, Path], split: str, models: list[str], said: str
+):
+    data, settings = compared[1] / "ratings.csv", [f"split.method={split}"]
+    reading = {"value": "rating"}
+    of_data = question(data, models=models, settings=settings, reading=reading)
+    of_plan = question(plan(compared[1], split={"method": split}, models=[{"name": name} for name in models]))
+    for asked in (of_data, of_plan):
+        notes = [note for note in asked.notes if "what comes next" in note]
+        assert len(notes) == bool(said)
+        assert not notes or (notes[0].startswith(said) and "--set split.method=last-out" in notes[0])
+    timeless = question(
+        data, models=models, settings=["split.method=random"], reading=reading | {"time": "none"}
+    )
+    assert not [note for note in timeless.notes if "what comes next" in note]
 
 
 def test_a_stopped_comparison_goes_on_from_its_trials(

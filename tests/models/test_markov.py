@@ -11,11 +11,24 @@ from hypothesis import strategies as st
 
 from palate import split
 from palate.datasets.simulate import markov_world
+from palate.errors import PalateWarning
 from palate.evaluation import evaluate
 from palate.interactions import Interactions
 from palate.models.markov import Markov
 from palate.models.popularity import Popularity
+from palate.models.session_knn import SessionKNN
 from tests.worlds import tables, world
+
+
+def test_models_of_order_warn_of_rows_that_are_there_twice() -> None:
+    once = {"user": [1, 1, 1, 2, 2], "item": [1, 2, 3, 2, 3], "time": [1, 2, 3, 1, 2]}
+    Markov().fit(Interactions.from_table(once))
+    again = Interactions.from_table({name: column * 2 for name, column in once.items()})
+    for model in (Markov(), SessionKNN()):
+        with pytest.warns(PalateWarning, match="5 of 10 rows are another row again.*--repeats first"):
+            model.fit(again)
+        model.fit(again.repeated("first"))
+    Popularity().fit(again)
 
 
 def by_hand(model: Markov, train: list[list[int]], history: list[int], n_items: int) -> np.ndarray:

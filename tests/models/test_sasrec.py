@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 import palate
@@ -145,6 +146,10 @@ def test_onnxruntime_gives_the_same_scores(fitted: SASRec, tmp_path: Path) -> No
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     session = onnxruntime.InferenceSession(str(fitted.export(tmp_path / "sasrec.onnx")))
+    assert session.get_modelmeta().custom_metadata_map == {"items": "12", "window": "10"}
+    known = pl.read_csv(tmp_path / "sasrec.items.csv")
+    assert known["code"].to_list() == list(range(12))
+    assert known["item"].to_list() == fitted.items.ids.to_list()
     for histories in ([[3, 4, 5], [1, 2, 12]], [[7]], [[1, 2, 3, 4, 5, 6, 7]] * 5):
         items = np.array(histories, np.int64)
         length = (items < 12).sum(1)

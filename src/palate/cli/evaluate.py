@@ -191,9 +191,28 @@ def _recommended(folder: Path, truth: pl.DataFrame, k: int) -> tuple[pl.DataFram
         raise DataError(
             "every pair of the truth stands in the model's data already: nothing is left to find."
         )
-    had = truth.join(seen, on=["user", "item"], how="semi").select("user", "item").n_unique()
-    notes = [f"{had:,} pairs of the truth stand in the user's history: they left the truth."] if had else []
-    return run, left, notes
+    gone = truth.join(seen, on=["user", "item"], how="semi").select("user", "item").unique()
+    return run.join(left, on="user", how="semi", maintain_order="left"), left, _of_gone(gone, left)
+
+
+def _of_gone(gone: pl.DataFrame, left: pl.DataFrame) -> list[str]:
+    """Say which pairs left the truth, and which users with them, who had no others."""
+    if gone.is_empty():
+        return []
+    one = gone.height == 1
+    notes = [
+        f"{gone.height:,} pair{'' if one else 's'} of the truth {'stands' if one else 'stand'} in the user's history: "
+        f"{'it' if one else 'they'} left the truth."
+    ]
+    lost = gone.join(left, on="user", how="anti")
+    users = lost["user"].n_unique()
+    if users:
+        alone, pair = users == 1, "only" if lost.height == users else "every"
+        notes.append(
+            f"{users:,} user{'' if alone else 's'}, whose {pair} pair was one they already had, "
+            f"{'is' if alone else 'are'} not counted."
+        )
+    return notes
 
 
 def _codes(ids: pl.Series, known: Vocabulary) -> Codes:

@@ -39,8 +39,9 @@ def fit(
     """Fit one model to all the data and save it in a folder.
 
     Models of news (nrms, npa, ctr, content) learn from impressions: DATA is mind-demo, say, or a folder of MIND; of it
-    they take the train part. For a comparison with a test set, write a plan and `palate run` it. docs/cli.md lists what
-    --set can set.
+    they take the train part. For a comparison with a test set, write a plan and `palate run` it. `palate models NAME`
+    lists what --set can set. All data train, so nothing stops ncf early; sasrec, nrms and npa keep a tenth aside to
+    see when to stop.
     """
     from palate.cli.reading import load, load_impressions, parameters, quieten
     from palate.datasets.news import is_news

@@ -105,6 +105,8 @@ class Description:
     """pairs / (users x items)"""
     repeated_share: float
     """Share of the rows that repeat an earlier pair"""
+    doubled: int
+    """Rows that are another one again: same user, item and time"""
     negative: int
     """Rows that say "not this" """
     dropped: int
@@ -151,6 +153,7 @@ def describe(dataset: Dataset | Interactions | object, *, catalogue: Catalogue |
         pairs=pairs,
         density=pairs / (data.n_users * data.n_items),
         repeated_share=1 - pairs / len(data),
+        doubled=data.doubled(),
         negative=0 if data.negative is None else int(data.negative.sum()),
         dropped=data.dropped,
         baskets=None if data.basket is None else len(np.unique(data.basket.codes)),

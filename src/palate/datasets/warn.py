@@ -34,6 +34,13 @@ def warnings_about(facts: Description) -> Iterator[str]:
             f"{facts.repeated_share:.0%} of the rows repeat a pair: exclude_seen takes repetitions out of the"
             " truth. Does a repetition say more than once? Set repeats: keep, sum, first or last."
         )
+    if facts.doubled:
+        rows = "1 row is" if facts.doubled == 1 else f"{facts.doubled:,} rows are"
+        yield (
+            f"{rows} another row again (same user, item and time): models that read order (sasrec,"
+            " markov, session_knn) take such a row for a step from an item to itself. repeats = first (--repeats first)"
+            " leaves one row of a pair."
+        )
     if facts.negative:
         yield (
             f"{facts.negative:,} rows say 'not this' (a value below zero or a negative event):"

@@ -288,6 +288,9 @@ class ByTime(_Part):
     words: str
     train: int
     test: int
+    test_users: int = 0
+    cold_users: int = 0
+    """Of the test users, those whom train lacks."""
     metric: str
     models: dict[str, Measured]
 

@@ -178,7 +178,11 @@ def _list_values(tables: _Tables, asked: Wanted, notes: list[str]) -> Values:
             f"{without_list:,} of {tables.n_users:,} users of the truth have no list: they count as zeros."
         )
     if strangers:
-        notes.append(f"{strangers:,} users of the run are not in the truth: they were left out.")
+        notes.append(
+            "1 user of the run is not in the truth: they were left out."
+            if strangers == 1
+            else f"{strangers:,} users of the run are not in the truth: they were left out."
+        )
     return named(values, r_precision, ks)
 
 

@@ -175,9 +175,11 @@ def _has_seed(model: ModelPlan) -> bool:
 
 def _varied(plan: Plan, splits: int) -> str:
     """Say what is another in each split."""
-    if splits == 1:
-        return "There is one split alone: its method draws nothing, and no other was asked for."
     method = plan.split.method
+    if splits == 1:
+        if draws(method):
+            return "There is one split alone, drawn at random: no other was asked for (--splits)."
+        return f"There is one split alone: {method} draws nothing, and so would give the same again."
     if draws(method):
         return f"{splits} splits, drawn with other seeds, which the models that have a seed take too."
     return f"The split ({method}) draws nothing, so it stays; the models that have a seed are fitted with {splits}."

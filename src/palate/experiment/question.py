@@ -29,6 +29,9 @@ LISTS = ("ndcg", "precision", "recall", "coverage", "novelty")
 RATES_AS: dict[str, dict[str, Any]] = {"rbm": {"visible": "softmax", "orientation": "item"}}
 """Models that make lists as they come, as they enter a comparison of ratings on bare data."""
 
+FROM_THE_MIDDLE = ("random", "stratified")
+"""Splits whose test rows have later rows of the same user in train."""
+
 
 @dataclass
 class Question:
@@ -74,7 +77,7 @@ def question(
         if plan.of_impressions:
             return Question(plan, *news.read(plan.data))
         data, notes = read(plan.data)
-        return Question(with_valid(plan), data, notes)
+        return Question(with_valid(plan), data, [*notes, *_of_order(plan, data.interactions)])
     if isinstance(what, NewsDataset) or (isinstance(what, str | Path) and is_news(what)):
         if odd := [name for name in reading or {} if name != "offline"]:
             raise PlanError(
@@ -90,7 +93,22 @@ def question(
         data, _ = read(Plan.of(content, settings=general).data)
     fitting, notes = which_fit(named, data.interactions, models)
     plan = Plan.of({**content, "models": fitting}, settings=settings)
-    return Question(with_valid(plan), data, notes)
+    return Question(with_valid(plan), data, [*notes, *_of_order(plan, data.interactions)])
+
+
+def _of_order(plan: Plan, data: Interactions) -> list[str]:
+    """Say where models that learn what comes next are asked what somebody did in between."""
+    if data.time is None or data.time.min() == data.time.max() or plan.split.method not in FROM_THE_MIDDLE:
+        return []
+    labels = [model.label for model in plan.models if registry.get(model.name, needed=False).reads_order]
+    if not labels:
+        return []
+    who = " and ".join(filter(None, [", ".join(labels[:-1]), labels[-1]]))
+    learn = "learns" if len(labels) == 1 else "learn"
+    return [
+        f"{who} {learn} what comes next, and this split draws rows from the middle of histories: try "
+        "--set split.method=last-out"
+    ]
 
 
 def _of_news(

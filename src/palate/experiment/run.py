@@ -172,6 +172,8 @@ def by_time(plan: Plan, data: Dataset, log: Log) -> ByTime | None:
         words=timed.protocol.words,
         train=len(timed.train),
         test=len(timed.test),
+        test_users=timed.test.n_users,
+        cold_users=timed.cold_users,
         metric=key,
         models=figures,
     )

@@ -172,7 +172,7 @@ class Recommender(Algorithm):
         if histories is None and unknown != "popular":
             known &= contexts.users >= 0  # also for a model that would answer anybody
         if unknown == "raise" and not known.all():
-            refuse(contexts, ~known, folds_in=self.folds_in)
+            refuse(contexts, ~known, folds_in=self.folds_in, told=histories is not None)
         if unknown == "skip":
             contexts, known = contexts.select(known), known[known]
         k = min(k, len(self.items))
@@ -242,7 +242,7 @@ class Recommender(Algorithm):
         contexts = self._contexts(users, histories)
         known = self._known(contexts)
         if not known.all():
-            refuse(contexts, ~known, folds_in=self.folds_in)
+            refuse(contexts, ~known, folds_in=self.folds_in, told=histories is not None)
         return self._scores(contexts, self._item_codes(items))
 
     def rank(self, contexts: Sequence[Any], candidates: Sequence[Sequence[Id]]) -> pl.DataFrame:
@@ -264,7 +264,7 @@ class Recommender(Algorithm):
         asked = self._contexts(None, contexts) if lists else self._contexts(contexts, None)
         known = self._known(asked)
         if not known.all():
-            refuse(asked, ~known, folds_in=self.folds_in)
+            refuse(asked, ~known, folds_in=self.folds_in, told=lists)
         ids = as_ids([id for some in candidates for id in some])
         indptr = np.cumsum([0, *map(len, candidates)])
         context, codes = np.repeat(np.arange(len(candidates)), np.diff(indptr)), self.items.encode(ids)
@@ -349,7 +349,7 @@ class Recommender(Algorithm):
         if len(contexts) != 1:
             raise PlanError(f"explain one context: {len(contexts):,} histories were given.")
         if not self._known(contexts).all():
-            refuse(contexts, np.array([True]), folds_in=self.folds_in)
+            refuse(contexts, np.array([True]), folds_in=self.folds_in, told=history is not None)
         return contexts
 
     def rate(self, pairs: object, *, histories: HistoriesLike | object | None = None) -> pl.DataFrame:

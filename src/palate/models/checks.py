@@ -13,6 +13,9 @@ from palate.interactions import Interactions
 from palate.models.algorithm import Algorithm
 from palate.vocabulary import Vocabulary
 
+_DOUBLED = 0.05
+"""share of the rows from which on a model of order warns of rows that are there twice"""
+
 
 def likes(model: Algorithm, train: Interactions) -> Interactions:
     """Return train without its negative events.
@@ -28,6 +31,15 @@ def likes(model: Algorithm, train: Interactions) -> Interactions:
         warnings.warn(
             f"{model.name} learns what follows what, and the data have no times: their order is taken for it. Name the "
             "column of times, or take a model that needs no order, such as ease or sar.",
+            PalateWarning,
+            stacklevel=3,
+        )
+    doubled = train.doubled() if model.reads_order else 0
+    if doubled >= _DOUBLED * len(train) > 0:
+        warnings.warn(
+            f"{model.name} learns what follows what, and {doubled:,} of {len(train):,} rows are another row again "
+            "(same user, item and time): it takes them for steps from an item to itself. repeats = first (--repeats "
+            "first) leaves one row of a pair.",
             PalateWarning,
             stacklevel=3,
         )

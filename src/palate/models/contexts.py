@@ -127,18 +127,19 @@ def _is_table(histories: object) -> bool:
     return not isinstance(histories, Interactions)
 
 
-def refuse(contexts: Contexts, without: NDArray[np.bool_], *, folds_in: bool) -> None:
+def refuse(contexts: Contexts, without: NDArray[np.bool_], *, folds_in: bool, told: bool = False) -> None:
     """Raise UnknownId for contexts a model knows nothing of, saying what can be done.
 
-    folds_in: whether the model goes by a history alone.
+    folds_in: whether the model goes by a history alone. told: whether histories were asked for, not users.
     """
     ids = contexts.labels.filter(pl.Series(without))
+    who = [f"history {label}" for label in ids] if told else ids
     do = (
         "Give a history with an item of train, or ask"
         if folds_in
         else "This model knows users of train only: ask"
     )
     raise UnknownId(
-        f"nothing is known of {len(ids):,} of {len(contexts):,} asked for ({listing(ids)}): not in train, or no "
+        f"nothing is known of {len(ids):,} of {len(contexts):,} asked for ({listing(who)}): not in train, or no "
         f'known item in the history. {do} for unknown = "popular" or "skip".'
     )

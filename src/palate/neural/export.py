@@ -24,6 +24,7 @@ def to_onnx(
     inputs: Sequence[str],
     output: str,
     varying: dict[str, dict[int, str]],
+    facts: dict[str, str] | None = None,
 ) -> Path:
     """Write `module` as an ONNX file, whole or not at all; returns the path.
 
@@ -33,6 +34,7 @@ def to_onnx(
         example: arguments of its forward pass, at least 2 long where a size varies.
         inputs, output: their names.
         varying: of each input, the axes whose size may differ, with a name for it.
+        facts: what a reader of the file must know, kept in its `metadata_props`.
 
     Raises:
         MissingExtra: onnx or onnxscript is not installed.
@@ -65,6 +67,7 @@ def to_onnx(
                 optimize=True,
             )
             assert program is not None
+            program.model.metadata_props.update(facts or {})
             program.save(file, external_data=False)
     finally:
         logging.getLogger("torch.onnx").setLevel(level)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from palate.evaluation.result import LOWER_IS_BETTER, Difference, Example, Result, metric_name
+from palate.evaluation.result import LOWER_IS_BETTER, ByTime, Difference, Example, Result, metric_name
 from palate.report.svg import number
 
 BASELINES = {
@@ -91,7 +91,18 @@ def by_time_words(result: Result) -> str:
     said = f"{number(abs(value))} {metric_name(result.by_time.metric)}"
     if first == best:
         return f"On a split by time {best} leads too, with {said}."
-    return f"On a split by time the order is another: {first} leads, with {said}."
+    return f"On a split by time the order is another: {first} leads, with {said}.{_new_words(result.by_time)}"
+
+
+def _new_words(found: ByTime) -> str:
+    """Say how many test users of the split by time nobody could know; empty where there are none."""
+    if not found.cold_users:
+        return ""
+    are = "is" if found.cold_users == 1 else "are"
+    return (
+        f" {found.cold_users:,} of its {found.test_users:,} test users ({found.cold_users / found.test_users:.0%}) "
+        f"{are} new to train: a model that needs a history has nothing for them."
+    )
 
 
 def rating_words(result: Result) -> str:
@@ -154,6 +165,12 @@ def data_words(result: Result) -> str:
         f"{data.name}: {data.interactions:,} interactions of {data.users:,} users with {data.items:,} items "
         f"(fingerprint {data.fingerprint[:12]})."
     )
+
+
+def protocol_words(result: Result) -> str:
+    """Say how the figures came about: of which data, by which split with its weakness, among what."""
+    split = result.split
+    return " ".join(filter(None, [data_words(result), split.words, split.weakness, candidate_words(result)]))
 
 
 def few_words(result: Result) -> str:

@@ -72,7 +72,8 @@ class NCF(Recommender):
     layers: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field((64, 32, 16), min_length=2)
     """sizes of the MLP: both embeddings together, which halve the first number, then each layer"""
     epochs: Annotated[int, Span(5, 30, log=True)] = Field(10, ge=1)
-    """passes over the choices, at most: with validation rows it stops when they are foretold no better"""
+    """passes over the choices, at most: with validation rows it stops when they are foretold no better; `palate fit`
+    has none, and there nothing stops it early"""
     negatives: Annotated[int, Span(2, 10)] = Field(6, ge=1, le=1000)
     """items drawn beside each choice, in each epoch anew, among those that the user did not choose"""
     batch: int = Field(1024, ge=1)

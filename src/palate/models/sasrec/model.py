@@ -21,9 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
+from palate.atomic import whole
 from palate.catalogue import Catalogue
 from palate.errors import DataError, PlanError
 from palate.interactions import Histories, Interactions
@@ -261,6 +263,9 @@ class SASRec(Recommender):
     def export(self, path: str | Path) -> Path:
         """Write the fitted network as ONNX: histories in, scores of the whole catalogue out. Returns the path.
 
+        Beside it, under the same name with `.items.csv`, it writes the ids in the order of their codes. The file's
+        metadata say `items`, their number, and `window`.
+
         Inputs: `items` (batch, longest) int64, item codes (the row of an id in `model.items.ids`), oldest first, at
         most `window`, padded on the right with the number of items; `length` (batch) int64, at least 1. Output:
         `scores` (batch, items) float32; what was seen is not left out. Raises MissingExtra without onnx and onnxscript.
@@ -275,9 +280,18 @@ class SASRec(Recommender):
         items = torch.zeros((2, longest), dtype=torch.int64)
         length = torch.full((2,), longest)
         varying = {"items": {0: "batch", 1: "longest"}, "length": {0: "batch"}}
-        return to_onnx(
-            module, Path(path), (items, length), inputs=("items", "length"), output="scores", varying=varying
+        written = to_onnx(
+            module,
+            Path(path),
+            (items, length),
+            inputs=("items", "length"),
+            output="scores",
+            varying=varying,
+            facts={"items": str(len(self.items)), "window": str(self.window)},
         )
+        with whole(written.with_suffix(".items.csv")) as file:
+            pl.DataFrame({"code": np.arange(len(self.items)), "item": self.items.ids}).write_csv(file)
+        return written
 
     def continue_fit(
         self, train: Interactions, *, valid: Interactions | None = None, catalogue: Catalogue | None = None
