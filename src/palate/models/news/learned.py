@@ -241,12 +241,13 @@ class LearnedNews(NewsModel):
         import torch
 
         from palate.models.news.scoring import scorer
+        from palate.neural.blank import without_numbers
         from palate.neural.devices import return_memory
 
         return_memory()
         weights = {name: torch.from_numpy(array) for name, array in state.weights.items()}
         n_users = len(weights["users.weight"]) - 1 if "users.weight" in weights else 0
-        with torch.device("meta"):  # without numbers, which are there already
+        with without_numbers():
             module = self._make(torch.empty(weights["words.weight"].shape), n_users)
         module.load_state_dict(weights, assign=True)
         titles = self._titles(words.unpacked(state.words))

@@ -249,8 +249,10 @@ class SASRec(Recommender):
         """Return the fitted network, for a closer look; (batch, length) item codes to (batch, length, size)."""
         import torch
 
+        from palate.neural.blank import without_numbers
+
         def made(state: SASRecState) -> Network:
-            with torch.device("meta"):  # without numbers, which are there already
+            with without_numbers():
                 module = self._make(len(self.items))
             weights = {name: torch.from_numpy(array) for name, array in state.weights.items()}
             module.load_state_dict(weights, assign=True)
