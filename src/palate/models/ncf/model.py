@@ -108,7 +108,9 @@ class NCF(Recommender):
     @classmethod
     def _halves(cls, layers: tuple[int, ...]) -> tuple[int, ...]:
         if layers[0] % 2:
-            raise ValueError("the first is both embeddings together, so it is even")
+            raise ValueError(
+                f"the first is both embeddings together, so it is even: take {layers[0] + 1} for {layers[0]}"
+            )
         return layers
 
     @property

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
 from palate.catalogue import Catalogue
-from palate.errors import DataError, PlanError
+from palate.errors import DataError, PlanError, listing
 from palate.interactions import Histories, Interactions
 from palate.models.algorithm import Floats, Pairs, PathText
 from palate.models.base import Recommender
@@ -134,8 +134,10 @@ class SASRec(Recommender):
         """Refuse what contradicts itself."""
         super().model_post_init(context)
         if self.embedding_size % self.heads:
+            size = self.embedding_size
+            able = listing((n for n in range(1, size + 1) if size % n == 0), limit=8)
             raise PlanError(
-                f"sasrec: heads = {self.heads} does not divide embedding_size = {self.embedding_size}."
+                f"sasrec: heads = {self.heads} does not divide embedding_size = {size}: take {able}."
             )
         for name, (losses, otherwise) in _READ_BY.items():
             if getattr(self, name) != otherwise and self.loss not in losses:
