@@ -198,10 +198,10 @@ def _training(method: str, name: Preset, sets: list[str]) -> Training:
         return Training(**given)
     except ValidationError as error:
         first = error.errors()[0]
-        told = f"--set {first['loc'][0]}={first['input']}"
+        setting = f"--set {first['loc'][0]}={first['input']}"
         if first["type"] == "value_error":
-            raise PlanError(f"{told}: {first['ctx']['error']}.") from None
-        raise PlanError(f"{told} is not what was expected: {expected(first)}") from None
+            raise PlanError(f"{setting}: {first['ctx']['error']}.") from None
+        raise PlanError(f"{setting} is not what was expected: {expected(first)}") from None
 
 
 def _line(row: dict[str, float]) -> str:

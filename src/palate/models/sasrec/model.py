@@ -202,6 +202,7 @@ class SASRec(Recommender):
             precision=self.precision,
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
             identity=self._identity(train, validation),
+            about=self._about(),
             advice=advice,
             remedy=f"Lower learning_rate ({self.learning_rate:g}), or set clip = 1.",
         )
@@ -237,13 +238,15 @@ class SASRec(Recommender):
 
     def _identity(self, train: Interactions, validation: Validation | None) -> str:
         """Return a digest of what training depends on, but for how long it goes and where."""
-        free = {"checkpoint", "device", "epochs", "patience"} - (
-            {"epochs"} if self.schedule == "cosine" else set()
-        )
-        params = {name: value for name, value in self.params().items() if name not in free}
+        params = {name: value for name, value in self._about().items() if name != "model"}
         judged = [] if validation is None else [validation.users.tolist(), validation.items.tolist()]
         told = json.dumps([params, train.fingerprint, judged])
         return hashlib.sha256(told.encode()).hexdigest()
+
+    def _about(self) -> dict[str, Any]:
+        """Return what training depends on among the parameters."""
+        free = {"checkpoint", "device", "patience"} | (set() if self.schedule == "cosine" else {"epochs"})
+        return {"model": self.name} | {name: one for name, one in self.params().items() if name not in free}
 
     # --- scoring --------------------------------------------------------------------------------------------
 
