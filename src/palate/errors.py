@@ -22,7 +22,24 @@ from __future__ import annotations
 import difflib
 import importlib.util
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_MEANT = {"gpu": "cuda", "nvidia": "cuda", "metal": "mps"}
+"""what people say for a name that looks otherwise"""
+_EXPECTED = {
+    "int": "a whole number, such as 20",
+    "float": "a number, such as 0.5",
+    "string": "a text",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "a section",
+    "model": "a section",
+    "tuple": "a list",
+}
+"""of the kinds of pydantic's faults, by their first word"""
 
 
 class PalateError(Exception):
@@ -114,8 +131,12 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
     >>> did_you_mean("simlarity", ["similarity", "threshold"])
     " Did you mean 'similarity'?"
+    >>> did_you_mean("gpu", ["cpu", "cuda"])
+    " Did you mean 'cuda'?"
     """
     names = [str(name) for name in known]
+    if (meant := _MEANT.get(given.lower())) in names:
+        return f" Did you mean '{meant}'?"
     lowered = {name.lower(): name for name in names}
     near = difflib.get_close_matches(given.lower(), lowered, n=1, cutoff=0.6)
     return f" Did you mean '{lowered[near[0]]}'?" if near else ""
@@ -130,3 +151,21 @@ def listing(values: Iterable[object], *, limit: int = 5) -> str:
     shown = [str(value) if len(str(value)) <= 60 else str(value)[:57] + "..." for value in values]
     rest = len(shown) - limit
     return ", ".join(shown[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def expected(fault: ErrorDetails) -> str:
+    """Say what pydantic wanted, in words, with the nearest choice where there are some."""
+    kind, given = fault["type"], fault["input"]
+    if kind == "literal_error":
+        words = str(fault.get("ctx", {}).get("expected", ""))
+        names = [word.strip("'") for word in words.replace(" or ", ", ").split(", ")]
+        return f"one of {', '.join(names)}." + (did_you_mean(given, names) if isinstance(given, str) else "")
+    if kind == "string_pattern_mismatch":
+        return "letters, digits, '.', '_', '+' or '-', at most 64, the first a letter or digit."
+    if kind == "too_short":
+        least = fault.get("ctx", {}).get("min_length", 1)
+        return f"at least {'one' if least == 1 else least}."
+    words = (
+        _EXPECTED.get(kind.split("_")[0], "") if kind.endswith(("_type", "_parsing", "_from_float")) else ""
+    )
+    return (words or str(fault["msg"]).removeprefix("Input should be ")) + "."

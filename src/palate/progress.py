@@ -1,4 +1,4 @@
-"""A progress bar for anything over a second: on standard error, only where a person is looking.
+"""A progress bar for anything over a second: on standard error, only where a person is looking; and what is told there.
 
 with progress("Scoring users", total=n, unit="users") as advance:
     for batch in batches:
@@ -48,6 +48,12 @@ def progress(what: str, *, total: int, unit: str = "") -> Iterator[Callable[...,
     finally:
         if bar is not None:
             bar.stop()
+
+
+def tell(words: str) -> None:
+    """Say on standard error what a person should know who does not see a bar; nothing where PALATE_PROGRESS is `0`."""
+    if os.environ.get("PALATE_PROGRESS") != "0":
+        print(words, file=sys.stderr, flush=True)
 
 
 def _bar(unit: str) -> Any:

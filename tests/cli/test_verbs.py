@@ -577,3 +577,85 @@ def test_what_does_not_go_together_with_news_is_said(palate: Palate, mind: Path,
         "have no value" in palate("fit", mind, "--model", "ctr", "--value", "x", "--out", tmp_path / "m").err
     )
     assert "mind-demo" in palate("data", "list").out
+
+
+@pytest.fixture
+def walks(tmp_path: Path) -> Path:
+    """A file of 40 people who go around in a ring of 8 items."""
+    path = tmp_path / "walks.csv"
+    rows = [f"{user},{(user + step) % 8},{step}" for user in range(40) for step in range(6)]
+    path.write_text("user,item,time\n" + "\n".join(rows) + "\n")
+    return path
+
+
+SMALL = ["--model", "sasrec", "--set", "embedding_size=8", "--set", "window=6", "--set", "device=cpu"]
+
+
+def test_fit_says_which_epoch_was_kept_and_what_ended_training(palate: Palate, walks: Path, tmp_path: Path):
+    pytest.importorskip("torch")
+    out = tmp_path / "model"
+    one = palate("fit", walks, *SMALL, "--set", "epochs=1", "--out", out)
+    assert "\nbest: epoch 1 of 1, validation nDCG@10 0." in one.out
+    assert "; still rising: raise epochs\n" in one.out
+    words = ["--set", "epochs=90", "--set", "patience=2", "--set", "learning_rate=0.01"]
+    many = palate("fit", walks, *SMALL, *words, "--json", "--out", out).json
+    values = [row["valid_ndcg@10"] for row in many["trace"]]
+    assert len(values) < 90
+    assert values.index(max(values)) == len(values) - 3
+    assert "best:" not in palate("fit", walks, *SMALL, "--set", "epochs=1", "--out", out, "--quiet").out
+    assert "best:" not in palate("fit", walks, "--model", "ease", "--out", out).out
+
+
+def test_fit_says_which_model_it_replaces(palate: Palate, walks: Path, tmp_path: Path):
+    out = tmp_path / "model"
+    first = palate("fit", walks, "--model", "ease", "--out", out)
+    assert "in place of" not in first.out
+    second = palate("fit", walks, "--model", "sar", "--out", out)
+    assert "It stands in place of the ease that was saved there on 2" in second.out
+    assert (
+        palate("fit", walks, "--model", "sar", "--out", out, "--json").json["replaced"].startswith("the sar ")
+    )
+
+
+def test_fit_says_that_it_goes_on_from_a_checkpoint_and_what_another_one_is_of(
+    palate: Palate, walks: Path, tmp_path: Path
+):
+    pytest.importorskip("torch")
+    kept, out = tmp_path / "kept", tmp_path / "model"
+    words = ["fit", walks, *SMALL, "--set", f"checkpoint={kept}", "--out", out]
+    assert "going on" not in palate(*words, "--set", "epochs=2").err
+    assert f"going on from {kept} after epoch 2\n" in palate(*words, "--set", "epochs=3").err
+    assert palate(*words, "--set", "epochs=4", "--quiet").err == ""
+    other = palate(*words, "--set", "dropout=0.5")
+    assert other.code == 5
+    assert "it is of sasrec with dropout = 0.2; this is dropout = 0.5" in other.err
+    ncf = palate("fit", walks, "--model", "ncf", "--set", f"checkpoint={kept}", "--out", out)
+    assert ncf.code == 5
+    assert "it is of sasrec; this is ncf" in ncf.err
+    walks.write_text(walks.read_text() + "99,1,1\n99,2,2\n99,3,3\n")
+    assert "of the same parameters: other data" in palate(*words).err
+
+
+def test_a_stopped_fit_says_where_its_state_is(
+    palate: Palate, walks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("torch")
+    from palate.models.sasrec.task import NextItem
+
+    calls, validate = [], NextItem.validate
+
+    def stopped(self: NextItem) -> dict[str, float]:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return validate(self)
+
+    monkeypatch.setattr(NextItem, "validate", stopped)
+    kept = tmp_path / "kept"
+    words = ["fit", walks, *SMALL, "--set", f"checkpoint={kept}", "--out", tmp_path / "model"]
+    answer = palate(*words)
+    assert answer.code == 130
+    assert answer.err == (
+        "palate: stopped; nothing was left half written\n"
+        f"The state after epoch 2 is in {kept}: the same command goes on from there.\n"
+    )

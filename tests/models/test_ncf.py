@@ -211,14 +211,15 @@ def test_a_stranger_is_sent_to_a_model_that_folds_in() -> None:
     ("params", "message"),
     [
         ({"architecture": "nmf"}, "Did you mean"),
-        ({"layers": [15, 8]}, "even"),
+        ({"layers": [15, 8]}, r"layers = \[15, 8\]: the first is .* so it is even: take 16 for 15\.$"),
+        ({"epochs": "ten"}, r"epochs = 'ten' is not what was expected: a whole number, such as 20\.$"),
         ({"layers": [16]}, "at least 2"),
         ({"layers": [16, 0]}, "greater than or equal to 1"),
         ({"negatives": 0}, "greater than or equal to 1"),
         ({"batch": 0}, "greater than or equal to 1"),
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"alpha": 1.5}, "less than or equal to 1"),
-        ({"device": "gpu"}, "device"),
+        ({"device": "gpu"}, "device = 'gpu' .* Did you mean 'cuda'"),
     ],
 )
 def test_parameters_that_make_no_network_are_refused_by_name(params: dict[str, Any], message: str) -> None:

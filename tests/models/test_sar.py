@@ -156,7 +156,7 @@ def test_fading_without_times_is_refused() -> None:
     ("params", "reason"),
     [
         ({"similarity": "jacard"}, "Did you mean 'jaccard'"),
-        ({"half_life_days": 0}, "half_life_days = 0: input should be greater than 0"),
+        ({"half_life_days": 0}, "half_life_days = 0 is not what was expected: greater than 0"),
         ({"half_life_days": float("nan")}, "half_life_days = nan"),
         ({"threshold": 0}, "threshold = 0"),
         ({"neighbours": 0}, "neighbours = 0"),

@@ -308,7 +308,9 @@ def test_memory_that_runs_out_is_told_with_what_most_of_it_is_for(
 
 
 def test_heads_that_do_not_divide_are_refused() -> None:
-    with pytest.raises(PlanError, match="heads = 3 does not divide embedding_size = 32"):
+    with pytest.raises(
+        PlanError, match="heads = 3 does not divide embedding_size = 32: take 1, 2, 4, 8, 16, 32"
+    ):
         SASRec(**SMALL, heads=3)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -195,3 +197,20 @@ def test_parallel_loops_of_numba_do_not_change_the_threads_of_torch() -> None:
     finally:
         torch.set_num_threads(threads)
     assert set(seen) == {threads}
+
+
+def test_the_bar_names_the_measure_whose_best_it_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    @contextmanager
+    def noted(*_: object, **__: object) -> Iterator[Callable[..., None]]:
+        yield lambda amount, words="": said.append(words)
+
+    class Ranked(Judged):
+        def validate(self) -> dict[str, float]:
+            return {"valid_ndcg@10": super().validate()["value"], "valid_mrr": 0.0}
+
+    monkeypatch.setattr("palate.neural.loop.progress", noted)
+    train(Ranked([0.25, 0.125]), course(epochs=2), lambda **_: None)
+    assert "best" not in said[0]
+    assert said[-1].endswith(", best nDCG@10 0.2500")

@@ -35,8 +35,8 @@ def ending(command: Callable[[], int], *, debug: bool = False) -> int:
             code = command()
         sys.stdout.flush()
         return code
-    except KeyboardInterrupt:
-        say("stopped; nothing was left half written")
+    except KeyboardInterrupt as stop:
+        say("\n".join(["stopped; nothing was left half written", *getattr(stop, "__notes__", [])]))
         return STOPPED
     except BrokenPipeError:
         # What Python still holds for stdout would fail again at exit.

@@ -47,6 +47,7 @@ def fit(
     from palate.datasets.news import is_news
     from palate.models import registry
     from palate.models.news.base import NewsModel
+    from palate.models.saved import earlier
 
     quieten(quiet)
     unfitted = registry.create(model, **parameters(sets or []))
@@ -63,12 +64,28 @@ def fit(
         fitted = unfitted.fit(dataset.interactions, catalogue=dataset.catalogue)
         train = dataset.interactions
     seconds = time.perf_counter() - started
+    replaced = earlier(out)
     fitted.save(out)
     if as_json:
-        facts = {"users": train.n_users, "items": train.n_items, "interactions": len(train)}
-        print_json({"model": str(out), "name": model, "params": fitted.params(), **facts, "seconds": seconds})
+        facts: dict[str, Any] = {"users": train.n_users, "items": train.n_items, "interactions": len(train)}
+        facts |= {"seconds": seconds, "trace": fitted.fitted.trace, "replaced": replaced or None}
+        print_json({"model": str(out), "name": model, "params": fitted.params(), **facts})
     elif not quiet:
         events = "clicks" if of_news else "events"
         counted = f"{len(train):,} {events} of {train.n_users:,} users and {train.n_items:,} items"
         print(f"{model}: fitted to {counted} in {seconds:.1f} s, saved in {out}")
+        if ended := _ended(fitted):
+            print(ended)
+        if replaced:
+            print(f"It stands in place of {replaced}.")
         print(f"Next: {program()} recommend {out} --users {train.users.ids[0]}")
+
+
+def _ended(fitted: Recommender) -> str:
+    """Return how a training went that validation watched."""
+    from palate.neural.told import closing
+
+    params = fitted.params()
+    if not {"epochs", "patience"} <= set(params):
+        return ""
+    return closing(fitted.fitted.trace, epochs=params["epochs"], patience=params["patience"])

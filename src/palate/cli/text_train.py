@@ -15,7 +15,7 @@ from palate.cli.options import Json, Quiet, Sets
 from palate.cli.show import print_json, print_table
 from palate.cli.style import faint, program
 from palate.cli.text_options import Named, Template
-from palate.errors import PlanError, did_you_mean
+from palate.errors import PlanError, did_you_mean, expected
 
 if TYPE_CHECKING:
     from palate.text.align import Preset, Training
@@ -198,7 +198,10 @@ def _training(method: str, name: Preset, sets: list[str]) -> Training:
         return Training(**given)
     except ValidationError as error:
         first = error.errors()[0]
-        raise PlanError(f"--set {first['loc'][0]}={first['input']}: {first['msg'].lower()}.") from None
+        setting = f"--set {first['loc'][0]}={first['input']}"
+        if first["type"] == "value_error":
+            raise PlanError(f"{setting}: {first['ctx']['error']}.") from None
+        raise PlanError(f"{setting} is not what was expected: {expected(first)}") from None
 
 
 def _line(row: dict[str, float]) -> str:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from palate.errors import PlanError, did_you_mean
-from palate.experiment.complaint import expected
+from palate.errors import PlanError, did_you_mean, expected
 
 if TYPE_CHECKING:
     from palate.models.base import Recommender

@@ -5,20 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
-from palate.errors import did_you_mean, listing
-
-_EXPECTED = {
-    "int": "a whole number",
-    "float": "a number",
-    "string": "a text",
-    "bool": "true or false",
-    "list": "a list",
-    "dict": "a section",
-    "model": "a section",
-    "tuple": "a list",
-}
+from palate.errors import did_you_mean, expected, listing
 
 
 def complaint(
@@ -49,23 +37,6 @@ def complaint(
         where = f"{place} {key}:" if place else f"[{key}]"  # one key, or a section as a whole
         return f"{where} {first['ctx']['error']}."
     return f"{place} {key} = {_shown(first['input'])} is not what was expected: {expected(first)}".strip()
-
-
-def expected(fault: ErrorDetails) -> str:
-    """Say what pydantic wanted, in words, with the nearest choice where there are some."""
-    kind, given = fault["type"], fault["input"]
-    if kind == "literal_error":
-        words = str(fault.get("ctx", {}).get("expected", ""))
-        names = [word.strip("'") for word in words.replace(" or ", ", ").split(", ")]
-        return f"one of {', '.join(names)}." + (did_you_mean(given, names) if isinstance(given, str) else "")
-    if kind == "string_pattern_mismatch":
-        return "letters, digits, '.', '_', '+' or '-', at most 64, the first a letter or digit."
-    if kind == "too_short":
-        return "at least one."
-    words = (
-        _EXPECTED.get(kind.split("_")[0], "") if kind.endswith(("_type", "_parsing", "_from_float")) else ""
-    )
-    return (words or str(fault["msg"]).removeprefix("Input should be ")) + "."
 
 
 def _section(loc: tuple[int | str, ...], content: dict[str, Any]) -> tuple[str, tuple[int | str, ...]]:

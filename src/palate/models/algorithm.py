@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr, ValidationError
 
 from palate.catalogue import Catalogue
-from palate.errors import NotFitted, NotSupported, PlanError, did_you_mean
+from palate.errors import NotFitted, NotSupported, PlanError, did_you_mean, expected
 from palate.interactions import Histories, Interactions
 from palate.models.contexts import Contexts
 from palate.models.dense import best_of_all
@@ -234,11 +234,7 @@ def _parameter_message(model: type[Algorithm], error: ValidationError) -> str:
     if fault["type"] == "extra_forbidden":
         hint = did_you_mean(name, known)
         return f"{model.name} has no parameter {name!r}.{hint} It has: {', '.join(known) or 'none'}."
-    given = fault["input"]
-    hint = did_you_mean(given, _choices(fault)) if isinstance(given, str) else ""
-    return f"{model.name}: {name} = {given!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}.{hint}"
-
-
-def _choices(fault: Any) -> list[str]:
-    expected = str(fault.get("ctx", {}).get("expected", ""))
-    return [part.strip("' ") for part in expected.replace(" or ", ",").split(",")]
+    given = f"{model.name}: {name} = {fault['input']!r}"
+    if fault["type"] == "value_error":
+        return f"{given}: {fault['ctx']['error']}."
+    return f"{given} is not what was expected: {expected(fault)}"

@@ -14,6 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,6 +79,17 @@ def write(
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def earlier(folder: Path) -> str:
+    """Say which model stands in a folder, and since when; nothing where none does."""
+    path = folder / "model.json"
+    try:
+        name = json.loads(path.read_text("utf-8"))["class"]
+        when = datetime.fromtimestamp(path.stat().st_mtime)
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return f"the {name} that was saved there on {when:%Y-%m-%d at %H:%M}"
 
 
 def _refuse_what_is_not_ours(folder: Path) -> None:

@@ -1,5 +1,5 @@
 """What the models that learn by gradient share: devices, losses, attention, batches, the training loop, export.
 
 Plain torch, and nothing of recommenders: a model brings a module, its batches and its loss. All files but `choices`
-import torch, so models import them where they need them.
+and `told` import torch, so models import them where they need them.
 """

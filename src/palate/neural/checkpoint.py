@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from palate.atomic import whole
-from palate.errors import DataError, SavedModelError
+from palate.errors import DataError, SavedModelError, listing
 
 _NAME = "training.safetensors"
 
@@ -35,10 +36,13 @@ def write(folder: Path, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> 
         ) from error
 
 
-def read(folder: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+def read(
+    folder: Path, identity: str, about: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     """Return what `write` wrote; None where nothing stands.
 
-    Raises SavedModelError for a torn file, or one of another training.
+    Raises SavedModelError for a torn file, or one of another training: `identity` is another. What differs is told by
+    `about`, a model's name and its parameters.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -53,7 +57,31 @@ def read(folder: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]
         raise SavedModelError(f"{path} is torn or altered: remove it, and training starts anew.") from error
     if numbers.get("identity") != identity:
         raise SavedModelError(
-            f"{path} belongs to another training (other data or parameters): give another checkpoint folder, or remove "
-            "it to start anew."
+            f"{path} belongs to another training{_difference(numbers.get('about'), about)}: give another checkpoint "
+            "folder, or remove it to start anew."
         )
     return tensors, numbers
+
+
+def refuse(folder: Path, about: Mapping[str, Any]) -> None:
+    """Raise SavedModelError where a training stands in a folder that is to hold several, each in its own folder."""
+    if (folder / _NAME).exists():
+        read(folder, "", about)
+
+
+def _difference(theirs: Any, ours: Mapping[str, Any] | None) -> str:
+    """Say in what a training differs from this one."""
+    if not isinstance(theirs, dict) or not theirs or not ours:
+        return " (other data or parameters)"
+    here = json.loads(json.dumps(ours))
+    model, own = theirs.get("model"), here.get("model")
+    if model != own:
+        return f" (it is of {model}; this is {own})"
+    other = [name for name in here if theirs.get(name) != here[name]]
+    if not other:
+        return " (of the same parameters: other data, or another version of Palate)"
+    there, this = (
+        listing((f"{name} = {json.dumps(one.get(name))}" for name in other), limit=3)
+        for one in (theirs, here)
+    )
+    return f" (it is of {model} with {there}; this is {this})"

@@ -18,10 +18,10 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -32,7 +32,8 @@ from palate.errors import PalateError, PalateWarning, PlanError, SavedModelError
 from palate.neural import checkpoint, devices, processes
 from palate.neural.adam import AdamW
 from palate.neural.choices import Device, Precision, Schedule
-from palate.progress import progress
+from palate.neural.told import measure
+from palate.progress import progress, tell
 
 
 class Task(Protocol):
@@ -103,6 +104,8 @@ class Course:
     """folder of the state after each round; what stands there is gone on with"""
     identity: str = ""
     """of the task: a checkpoint of another is refused"""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """`model` and its parameters: what a refusal of a checkpoint says of it"""
     advice: str = "Lower the batch."
     """what to do when memory runs out"""
     remedy: str = "Lower learning_rate."
@@ -124,6 +127,7 @@ def train(task: Whole | InParts, course: Course, note: Note) -> None:
         OutOfMemory: memory ran out.
         PlanError: more rounds than an epoch has steps.
         SavedModelError: the checkpoint is torn, of another task, or further on than `epochs`.
+        KeyboardInterrupt: Ctrl-C; where there is a checkpoint, with a note that says so.
 
     """
     device = devices.pick(course.device)
@@ -142,17 +146,32 @@ class _Run:
         self.optimiser = AdamW(self.parameters, betas=course.betas, weight_decay=course.weight_decay)
         self.threads = devices.threads()
         self.round, self.step, self.since_best, self.drops = 0, 0, 0, 0
-        self.best_value = -math.inf
+        self.best_value, self.judged_by = -math.inf, ""
         self.best: dict[str, Tensor] = {}
         self.before: dict[str, Tensor] | None = None
         """the best state before this one, while no finite loss has shown that this one is sound"""
         self.seconds, self.cpu_seconds = 0.0, 0.0
+        self.kept = 0
+        """rounds that the checkpoint holds"""
         self.told: list[dict[str, float]] = []
 
     def all_epochs(self) -> None:
         """Go through the epochs that are left."""
         course, rounds = self.course, self.course.rounds
         self._resume()
+        try:
+            self._rounds()
+        except KeyboardInterrupt as stop:
+            if self.kept:
+                stop.add_note(
+                    f"The state after epoch {self.kept / rounds:g} is in {course.checkpoint}: the same command goes on "
+                    "from there."
+                )
+            raise
+        self._load(self.best)
+
+    def _rounds(self) -> None:
+        course, rounds = self.course, self.course.rounds
         what = (
             f"Training from epoch {self.round // rounds + 1} to {course.epochs}"
             if self.round
@@ -177,7 +196,6 @@ class _Run:
                 self.note(**self.told[-1])
                 self._drop()
                 self._keep()
-        self._load(self.best)
 
     def _one_round(self, advance: Callable[..., None]) -> dict[str, float]:
         epoch, part = divmod(self.round, self.course.rounds)
@@ -283,7 +301,7 @@ class _Run:
     # --- validation and the best state ------------------------------------------------------------------------
 
     def _judge(self, measured: dict[str, float]) -> None:
-        value = next(iter(measured.values()), math.inf)
+        self.judged_by, value = next(iter(measured.items()), ("", math.inf))
         if value > self.best_value or not measured:
             self.best_value, self.since_best, self.before = value, 0, self.best
             self.best = {name: tensor.detach().clone() for name, tensor in self.module.state_dict().items()}
@@ -300,7 +318,9 @@ class _Run:
             self._load(self.best)
 
     def _best_words(self) -> str:
-        return f", best {self.best_value:.4f}" if math.isfinite(self.best_value) else ""
+        if not math.isfinite(self.best_value):
+            return ""
+        return f", best {measure(self.judged_by)} {self.best_value:.4f}"
 
     def _more(self) -> dict[str, float]:
         return self.task.told() if isinstance(self.task, InParts) else {}
@@ -323,7 +343,7 @@ class _Run:
         warnings.warn(
             f"the loss is {numbers['loss']} {where}; the best state until then is kept. {self.course.remedy}",
             PalateWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
     # --- checkpoints ------------------------------------------------------------------------------------------
@@ -340,7 +360,9 @@ class _Run:
         if self.rank:
             return
         numbers = {name: getattr(self, name) for name in _NUMBERS}
-        checkpoint.write(self.course.checkpoint, tensors, {"identity": self._identity, **numbers})
+        told = {"identity": self._identity, "about": dict(self.course.about), "judged_by": self.judged_by}
+        checkpoint.write(self.course.checkpoint, tensors, {**told, **numbers})
+        self.kept = self.round
 
     @property
     def _identity(self) -> str:
@@ -349,7 +371,7 @@ class _Run:
     def _resume(self) -> None:
         if self.course.checkpoint is None:
             return
-        kept = checkpoint.read(self.course.checkpoint, self._identity)
+        kept = checkpoint.read(self.course.checkpoint, self._identity, self.course.about)
         begun = torch.tensor([0.0 if kept is None else kept[1]["round"]], device=self.device)
         if float(self._mean(begun**2) - self._mean(begun) ** 2) > 1e-6:
             raise SavedModelError(
@@ -379,10 +401,14 @@ class _Run:
         self.optimiser.load(parts["optimiser"])
         for name in _NUMBERS:
             setattr(self, name, numbers[name])
+        self.judged_by = numbers.get("judged_by", "")
         if self.since_best == 0:
             self.before = {}  # what was best before it is not kept on the disk
         for row in self.told:
             self.note(**row)
+        self.kept = self.round
+        if not self.rank:
+            tell(f"going on from {self.course.checkpoint} after epoch {self.round / self.course.rounds:g}")
 
     def _as_here(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return whole weights as they are kept here: on this device, shared out where they are."""

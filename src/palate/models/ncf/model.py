@@ -23,7 +23,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +109,9 @@ class NCF(Recommender):
     @classmethod
     def _halves(cls, layers: tuple[int, ...]) -> tuple[int, ...]:
         if layers[0] % 2:
-            raise ValueError("the first is both embeddings together, so it is even")
+            raise ValueError(
+                f"the first is both embeddings together, so it is even: take {layers[0] + 1} for {layers[0]}"
+            )
         return layers
 
     @property
@@ -119,7 +121,10 @@ class NCF(Recommender):
 
     def _fit(self, train: Interactions, pairs: Pairs) -> NCFState:
         from palate.models.ncf.training import Choices, arrays, fuse
+        from palate.neural import checkpoint
 
+        if self.checkpoint is not None:
+            checkpoint.refuse(Path(self.checkpoint), self._about())
         choices = Choices.of_pairs(pairs.indptr, pairs.items, train.n_items)
         network = self._network(self.architecture, choices)
         if self.architecture == "neumf" and self.pretrain:
@@ -178,6 +183,7 @@ class NCF(Recommender):
             precision=self.precision,
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint) / stage,
             identity=self._identity(choices, validation, stage),
+            about=self._about(),
             unit="choices",
             advice=f"Lower batch ({self.batch:,} choices) to {max(self.batch // 2, 1):,}.",
             remedy=f"Lower learning_rate ({self.learning_rate:g}).",
@@ -186,13 +192,17 @@ class NCF(Recommender):
 
     def _identity(self, choices: Choices, validation: Validation | None, stage: str) -> str:
         """Return a digest of what training depends on, but for how long it goes and where."""
-        free = {"checkpoint", "device", "patience"} | ({"epochs"} if self.schedule != "cosine" else set())
-        told = {name: value for name, value in self.params().items() if name not in free}
+        told = {name: value for name, value in self._about().items() if name != "model"}
         digest = hashlib.sha256(json.dumps([stage, told], sort_keys=True).encode())
         judged = () if validation is None else (validation.users, validation.items)
         for array in (choices.indptr, choices.items, *judged):
             digest.update(array.tobytes())
         return digest.hexdigest()
+
+    def _about(self) -> dict[str, Any]:
+        """Return what training depends on among the parameters."""
+        free = {"checkpoint", "device", "patience"} | (set() if self.schedule == "cosine" else {"epochs"})
+        return {"model": self.name} | {name: one for name, one in self.params().items() if name not in free}
 
     def _scores(self, contexts: Contexts, columns: Codes) -> NDArray[np.float32]:
         return scoring.scores(self.fitted.state.weights, contexts.users, columns)

@@ -158,6 +158,7 @@ class LearnedNews(NewsModel):
             unit="clicks",
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
             identity=self._identity(train, valid),
+            about=self._about(),
             advice=f"Lower batch ({self.batch:,} clicks) to {max(self.batch // 2, 1):,}.",
         )
         loop.train(task, course, self._trace)
@@ -187,13 +188,15 @@ class LearnedNews(NewsModel):
 
     def _identity(self, train: Impressions, valid: Impressions | None) -> str:
         """Return a digest of what training depends on, but for how long it goes and where."""
-        free = {"checkpoint", "device", "epochs", "patience"} - (
-            {"epochs"} if self.schedule == "cosine" else set()
-        )
-        params = {name: value for name, value in self.params().items() if name not in free}
+        params = {name: value for name, value in self._about().items() if name != "model"}
         texts = hashlib.sha256("\0".join(self._texts()).encode()).hexdigest()
         told = json.dumps([params, train.fingerprint, "" if valid is None else valid.fingerprint, texts])
         return hashlib.sha256(told.encode()).hexdigest()
+
+    def _about(self) -> dict[str, Any]:
+        """Return what training depends on among the parameters."""
+        free = {"checkpoint", "device", "patience"} | (set() if self.schedule == "cosine" else {"epochs"})
+        return {"model": self.name} | {name: one for name, one in self.params().items() if name not in free}
 
     # --- asked --------------------------------------------------------------------------------------------------
 
@@ -241,12 +244,13 @@ class LearnedNews(NewsModel):
         import torch
 
         from palate.models.news.scoring import scorer
+        from palate.neural.blank import without_numbers
         from palate.neural.devices import return_memory
 
         return_memory()
         weights = {name: torch.from_numpy(array) for name, array in state.weights.items()}
         n_users = len(weights["users.weight"]) - 1 if "users.weight" in weights else 0
-        with torch.device("meta"):  # without numbers, which are there already
+        with without_numbers():
             module = self._make(torch.empty(weights["words.weight"].shape), n_users)
         module.load_state_dict(weights, assign=True)
         titles = self._titles(words.unpacked(state.words))

@@ -27,7 +27,7 @@ from pydantic import Field, PrivateAttr
 
 from palate.atomic import whole
 from palate.catalogue import Catalogue
-from palate.errors import DataError, PlanError
+from palate.errors import DataError, PlanError, listing
 from palate.interactions import Histories, Interactions
 from palate.models.algorithm import Floats, Pairs, PathText
 from palate.models.base import Recommender
@@ -136,8 +136,10 @@ class SASRec(Recommender):
         """Refuse what contradicts itself."""
         super().model_post_init(context)
         if self.embedding_size % self.heads:
+            size = self.embedding_size
+            able = listing((n for n in range(1, size + 1) if size % n == 0), limit=8)
             raise PlanError(
-                f"sasrec: heads = {self.heads} does not divide embedding_size = {self.embedding_size}."
+                f"sasrec: heads = {self.heads} does not divide embedding_size = {size}: take {able}."
             )
         for name, (losses, otherwise) in _READ_BY.items():
             if getattr(self, name) != otherwise and self.loss not in losses:
@@ -202,6 +204,7 @@ class SASRec(Recommender):
             precision=self.precision,
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
             identity=self._identity(train, validation),
+            about=self._about(),
             advice=advice,
             remedy=f"Lower learning_rate ({self.learning_rate:g}), or set clip = 1.",
         )
@@ -237,13 +240,15 @@ class SASRec(Recommender):
 
     def _identity(self, train: Interactions, validation: Validation | None) -> str:
         """Return a digest of what training depends on, but for how long it goes and where."""
-        free = {"checkpoint", "device", "epochs", "patience"} - (
-            {"epochs"} if self.schedule == "cosine" else set()
-        )
-        params = {name: value for name, value in self.params().items() if name not in free}
+        params = {name: value for name, value in self._about().items() if name != "model"}
         judged = [] if validation is None else [validation.users.tolist(), validation.items.tolist()]
         told = json.dumps([params, train.fingerprint, judged])
         return hashlib.sha256(told.encode()).hexdigest()
+
+    def _about(self) -> dict[str, Any]:
+        """Return what training depends on among the parameters."""
+        free = {"checkpoint", "device", "patience"} | (set() if self.schedule == "cosine" else {"epochs"})
+        return {"model": self.name} | {name: one for name, one in self.params().items() if name not in free}
 
     # --- scoring --------------------------------------------------------------------------------------------
 
@@ -251,8 +256,10 @@ class SASRec(Recommender):
         """Return the fitted network, for a closer look; (batch, length) item codes to (batch, length, size)."""
         import torch
 
+        from palate.neural.blank import without_numbers
+
         def made(state: SASRecState) -> Network:
-            with torch.device("meta"):  # without numbers, which are there already
+            with without_numbers():
                 module = self._make(len(self.items))
             weights = {name: torch.from_numpy(array) for name, array in state.weights.items()}
             module.load_state_dict(weights, assign=True)

@@ -34,6 +34,10 @@ from palate.text.language_model import LanguageModel, to_precision
 __all__ = ["PRESETS", "Method", "Outcome", "Pair", "Preset", "Training", "align", "preset"]
 
 
+_CUT = {"device", "epochs", "patience", "mode", "micro", "recompute", "shard"}
+"""settings by which no gradient changes"""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """A trained model, and how it came about."""
@@ -110,6 +114,7 @@ def align(
         unit="pairs",
         checkpoint=checkpoint,
         identity=identity,
+        about={"model": f"{training.method} of {model.name}", **training.model_dump(exclude=_CUT)},
         advice=(
             f"Lower max_tokens, or micro ({training.micro}); set mode = two-pass, recompute = true, precision "
             "= bfloat16."
@@ -136,6 +141,5 @@ def _identity(model: LanguageModel, rows: list[Any], held: list[Any], training: 
 
     Not of how a step is cut, which changes no gradient: so a training that ran out of memory goes on in less.
     """
-    cut = {"device", "epochs", "patience", "mode", "micro", "recompute", "shard"}
-    told = sorted(training.model_dump(exclude=cut).items())
+    told = sorted(training.model_dump(exclude=_CUT).items())
     return hashlib.sha256(repr((model.digest(), model.template, told, rows, held)).encode()).hexdigest()
