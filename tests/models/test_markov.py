@@ -54,6 +54,7 @@ def by_hand(model: Markov, train: list[list[int]], history: list[int], n_items: 
     return scores
 
 
+@pytest.mark.filterwarnings("ignore:.*another row again")
 @settings(max_examples=25, deadline=None)
 @given(
     table=tables(least=2),

@@ -51,6 +51,7 @@ def by_hand(model: SessionKNN, sessions: list[list[int]], history: list[int], n_
     return scores
 
 
+@pytest.mark.filterwarnings("ignore:.*another row again")
 @settings(max_examples=25, deadline=None)
 @given(
     table=tables(least=2),

@@ -13,8 +13,8 @@ from palate.interactions import Interactions
 from palate.models.algorithm import Algorithm
 from palate.vocabulary import Vocabulary
 
-_DOUBLED = 0.05
-"""share of the rows from which on a model of order warns of rows that are there twice"""
+_DOUBLED, _FEW = 0.05, 5
+"""share of the rows, and number of them, from which on a model of order warns of rows that are there twice"""
 
 
 def likes(model: Algorithm, train: Interactions) -> Interactions:
@@ -35,7 +35,7 @@ def likes(model: Algorithm, train: Interactions) -> Interactions:
             stacklevel=3,
         )
     doubled = train.doubled() if model.reads_order else 0
-    if doubled >= _DOUBLED * len(train) > 0:
+    if doubled >= max(_DOUBLED * len(train), _FEW):
         warnings.warn(
             f"{model.name} learns what follows what, and {doubled:,} of {len(train):,} rows are another row again "
             "(same user, item and time): it takes them for steps from an item to itself. repeats = first (--repeats "
