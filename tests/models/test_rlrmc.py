@@ -227,7 +227,7 @@ def test_bad_parameters_are_refused_in_words() -> None:
         ({"regularisation": -1.0}, "greater than or equal to 0"),
         ({"time_limit": 0}, "greater than 0"),
         ({"factors": 0}, "greater than or equal to 1"),
-        ({"geometry": "ubv"}, "penalty = 'product' only"),
+        ({"geometry": "ubv"}, "rlrmc: geometry = 'ubv' knows penalty = 'product' only"),
     ):
         with pytest.raises(PlanError, match=said):
             RLRMC(**params)

@@ -234,7 +234,7 @@ def _parameter_message(model: type[Algorithm], error: ValidationError) -> str:
     if fault["type"] == "extra_forbidden":
         hint = did_you_mean(name, known)
         return f"{model.name} has no parameter {name!r}.{hint} It has: {', '.join(known) or 'none'}."
-    given = f"{model.name}: {name} = {fault['input']!r}"
+    given = f"{model.name}: {name} = {fault['input']!r}" if name else model.name  # or the parameters together
     if fault["type"] == "value_error":
         return f"{given}: {fault['ctx']['error']}."
     return f"{given} is not what was expected: {expected(fault)}"
