@@ -50,6 +50,10 @@ BENCHMARKS = {
     "sasrec-speed": Benchmark("sasrec/speed.py", data=("ml-1m", "amazon"), peers=("rectools", "replay")),
     "sasrec-simple": Benchmark("sasrec/simple.py", data=("ml-1m", "amazon")),
     "sasrec-budget": Benchmark("sasrec/budget.py", data=("ml-1m", "amazon"), peers=("rectools", "replay")),
+    "news-planted": Benchmark("news/planted.py"),
+    "news-sample": Benchmark("news/sample.py", data=("mind-sample",)),
+    "news-speed": Benchmark("news/speed.py", data=("mind-sample",), peers=("recotf",)),
+    "text-orpo": Benchmark("text/orpo.py", data=("longform",), peers=("trl",)),
     "text-ifeval": Benchmark("text/ifeval.py", peers=("ifeval",)),
 }
 

@@ -63,6 +63,17 @@ def read(
     return tensors, numbers
 
 
+def about(model: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a training depends on of a model: its name and parameters, but for where it goes and how long.
+
+    How long counts where the learning rate falls along a cosine, which must know its end.
+    """
+    free = {"checkpoint", "device", "patience"} | (
+        set() if params.get("schedule") == "cosine" else {"epochs"}
+    )
+    return {"model": model} | {name: value for name, value in params.items() if name not in free}
+
+
 def refuse(folder: Path, about: Mapping[str, Any]) -> None:
     """Raise SavedModelError where a training stands in a folder that is to hold several, each in its own folder."""
     if (folder / _NAME).exists():

@@ -124,7 +124,7 @@ class NCF(Recommender):
         from palate.neural import checkpoint
 
         if self.checkpoint is not None:
-            checkpoint.refuse(Path(self.checkpoint), self._about())
+            checkpoint.refuse(Path(self.checkpoint), checkpoint.about(self.name, self.params()))
         choices = Choices.of_pairs(pairs.indptr, pairs.items, train.n_items)
         network = self._network(self.architecture, choices)
         if self.architecture == "neumf" and self.pretrain:
@@ -159,6 +159,7 @@ class NCF(Recommender):
     ) -> None:
         """Train a network in place, at a share `rate` of the learning rate; `noted` stands beside each epoch."""
         from palate.models.ncf.training import Learning
+        from palate.neural import checkpoint
         from palate.neural.loop import Course, train
 
         if len(choices) == 0:  # every user chose everything: nothing can be told apart
@@ -171,6 +172,7 @@ class NCF(Recommender):
             per=self.negatives,
             validation=validation,
         )
+        about = checkpoint.about(self.name, self.params())
         course = Course(
             epochs=epochs or self.epochs,
             learning_rate=rate * self.learning_rate,
@@ -182,27 +184,23 @@ class NCF(Recommender):
             device=self.device,
             precision=self.precision,
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint) / stage,
-            identity=self._identity(choices, validation, stage),
-            about=self._about(),
+            identity=self._identity(about, choices, validation, stage),
+            about=about,
             unit="choices",
             advice=f"Lower batch ({self.batch:,} choices) to {max(self.batch // 2, 1):,}.",
             remedy=f"Lower learning_rate ({self.learning_rate:g}).",
         )
         train(task, course, lambda **numbers: self._trace(**noted, **numbers))
 
-    def _identity(self, choices: Choices, validation: Validation | None, stage: str) -> str:
-        """Return a digest of what training depends on, but for how long it goes and where."""
-        told = {name: value for name, value in self._about().items() if name != "model"}
-        digest = hashlib.sha256(json.dumps([stage, told], sort_keys=True).encode())
+    def _identity(
+        self, about: dict[str, Any], choices: Choices, validation: Validation | None, stage: str
+    ) -> str:
+        """Return a digest of what training depends on."""
+        digest = hashlib.sha256(json.dumps([stage, about], sort_keys=True).encode())
         judged = () if validation is None else (validation.users, validation.items)
         for array in (choices.indptr, choices.items, *judged):
             digest.update(array.tobytes())
         return digest.hexdigest()
-
-    def _about(self) -> dict[str, Any]:
-        """Return what training depends on among the parameters."""
-        free = {"checkpoint", "device", "patience"} | (set() if self.schedule == "cosine" else {"epochs"})
-        return {"model": self.name} | {name: one for name, one in self.params().items() if name not in free}
 
     def _scores(self, contexts: Contexts, columns: Codes) -> NDArray[np.float32]:
         return scoring.scores(self.fitted.state.weights, contexts.users, columns)

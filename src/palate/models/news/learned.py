@@ -120,10 +120,11 @@ class LearnedNews(NewsModel):
     def _learn(self, train: Impressions, valid: Impressions | None) -> NewsState:
         from palate.models.news.start import first_vectors
         from palate.models.news.training import Clicks
-        from palate.neural import loop
+        from palate.neural import checkpoint, loop
         from palate.neural.devices import own_random, return_memory
 
         return_memory()
+        about = checkpoint.about(self.name, self.params())
         texts = self._texts()
         occurs = np.zeros(len(texts), np.bool_)
         occurs[self.items.encode(train.articles.ids)] = True
@@ -157,8 +158,9 @@ class LearnedNews(NewsModel):
             precision=self.precision,
             unit="clicks",
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
-            identity=self._identity(train, valid),
-            about=self._about(),
+            identity=self._identity(about, train, valid),
+            about=about,
+            remedy=f"Lower learning_rate ({self.learning_rate:g}).",
             advice=f"Lower batch ({self.batch:,} clicks) to {max(self.batch // 2, 1):,}.",
         )
         loop.train(task, course, self._trace)
@@ -186,17 +188,11 @@ class LearnedNews(NewsModel):
         shown = self._shown(valid)
         return shown if shown.mixed.any() else None
 
-    def _identity(self, train: Impressions, valid: Impressions | None) -> str:
-        """Return a digest of what training depends on, but for how long it goes and where."""
-        params = {name: value for name, value in self._about().items() if name != "model"}
+    def _identity(self, about: dict[str, Any], train: Impressions, valid: Impressions | None) -> str:
+        """Return a digest of what training depends on."""
         texts = hashlib.sha256("\0".join(self._texts()).encode()).hexdigest()
-        told = json.dumps([params, train.fingerprint, "" if valid is None else valid.fingerprint, texts])
+        told = json.dumps([about, train.fingerprint, "" if valid is None else valid.fingerprint, texts])
         return hashlib.sha256(told.encode()).hexdigest()
-
-    def _about(self) -> dict[str, Any]:
-        """Return what training depends on among the parameters."""
-        free = {"checkpoint", "device", "patience"} | (set() if self.schedule == "cosine" else {"epochs"})
-        return {"model": self.name} | {name: one for name, one in self.params().items() if name not in free}
 
     # --- asked --------------------------------------------------------------------------------------------------
 

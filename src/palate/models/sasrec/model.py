@@ -153,7 +153,7 @@ class SASRec(Recommender):
     def _fit(self, train: Interactions, pairs: Pairs) -> SASRecState:
         from palate.kernels.order import distinct_pairs
         from palate.models.sasrec.task import NextItem, last_of_each
-        from palate.neural import loop
+        from palate.neural import checkpoint, loop
         from palate.neural.devices import enough_memory, own_random
 
         events = train.histories()
@@ -172,7 +172,7 @@ class SASRec(Recommender):
         if self.loss in ("bce", "gbce"):
             whose = np.repeat(np.arange(len(events), dtype=np.int32), events.lengths)
             chosen = distinct_pairs(whose, events.item, len(events), train.n_items)
-        advice = self._advice(train.n_items)
+        advice, about = self._advice(train.n_items), checkpoint.about(self.name, self.params())
         with own_random(self.seed), enough_memory(advice):
             module = self._make(train.n_items)
         if self._start is not None:
@@ -203,8 +203,8 @@ class SASRec(Recommender):
             device=self.device,
             precision=self.precision,
             checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
-            identity=self._identity(train, validation),
-            about=self._about(),
+            identity=self._identity(about, train, validation),
+            about=about,
             advice=advice,
             remedy=f"Lower learning_rate ({self.learning_rate:g}), or set clip = 1.",
         )
@@ -232,23 +232,17 @@ class SASRec(Recommender):
         kept = 4 * max(self.batch, self.window) * (4 + 12 * self.blocks) * size  # for the gradient
         told = f"Weights and what stands beside them take {weights >> 20:,} MB, a batch {kept >> 20:,}."
         if weights > kept and self.embedding_size > 1:
-            lower = max(self.embedding_size // 2, self.heads)
+            lower = max(self.embedding_size // 2 // self.heads, 1) * self.heads
             return f"{told} Lower embedding_size ({self.embedding_size}) to {lower}."
         if self.window >= self.batch and self.window > 1:
             return f"{told} Lower window ({self.window:,}) to {self.window // 2:,}."
         return f"{told} Lower batch ({self.batch:,} positions) to {max(self.batch // 2, 1):,}."
 
-    def _identity(self, train: Interactions, validation: Validation | None) -> str:
-        """Return a digest of what training depends on, but for how long it goes and where."""
-        params = {name: value for name, value in self._about().items() if name != "model"}
+    def _identity(self, about: dict[str, Any], train: Interactions, validation: Validation | None) -> str:
+        """Return a digest of what training depends on."""
         judged = [] if validation is None else [validation.users.tolist(), validation.items.tolist()]
-        told = json.dumps([params, train.fingerprint, judged])
+        told = json.dumps([about, train.fingerprint, judged])
         return hashlib.sha256(told.encode()).hexdigest()
-
-    def _about(self) -> dict[str, Any]:
-        """Return what training depends on among the parameters."""
-        free = {"checkpoint", "device", "patience"} | (set() if self.schedule == "cosine" else {"epochs"})
-        return {"model": self.name} | {name: one for name, one in self.params().items() if name not in free}
 
     # --- scoring --------------------------------------------------------------------------------------------
 

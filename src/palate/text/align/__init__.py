@@ -119,6 +119,7 @@ def align(
             f"Lower max_tokens, or micro ({training.micro}); set mode = two-pass, recompute = true, precision "
             "= bfloat16."
         ),
+        remedy=f"Lower learning_rate ({training.learning_rate:g}), or set clip = 1.",
     )
     if training.method == "dpo":
         task.look_up_reference(devices.pick(training.device))
