@@ -244,6 +244,24 @@ def test_reasons_sum_to_the_score(palate: Palate, sar: Path):
     assert known["item"] == "1074638"
 
 
+def test_a_network_is_exported_with_what_its_codes_mean(palate: Palate, tmp_path: Path):
+    pytest.importorskip("onnxscript")
+    few = {"embedding_size": 8, "blocks": 1, "epochs": 1, "window": 8}
+    sets = [word for name, value in few.items() for word in ("--set", f"{name}={value}")]
+    model, network = tmp_path / "sasrec", tmp_path / "sasrec.onnx"
+    assert palate("fit", "movietweetings-10k", "--model", "sasrec", *sets, "--out", model).code == 0
+    answer = palate("export", model, "--out", network, "--json")
+    assert answer.json == {"network": str(network), "codes": [str(tmp_path / "sasrec.items.csv")]}
+    assert network.exists()
+
+
+def test_a_model_without_a_network_says_which_have_one(palate: Palate, sar: Path, tmp_path: Path):
+    answer = palate("export", sar, "--out", tmp_path / "sar.onnx")
+    assert answer.code == 4
+    assert "sar has no export" in answer.err
+    assert "sasrec" in answer.err
+
+
 @pytest.fixture
 def tables(tmp_path: Path) -> tuple[Path, Path, Path]:
     """A run, a truth and a training table, small enough for figures by hand."""

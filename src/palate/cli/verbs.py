@@ -19,6 +19,7 @@ VERBS: dict[str, str] = {
     "recommend": "Recommend items from a saved model.",
     "similar": "Items similar to an item.",
     "explain": "Why an item is recommended to a user.",
+    "export": "Write a fitted network as ONNX, for runtimes without Python.",
     "evaluate": "Score recommendations against the truth, or news against clicks.",
     "submit": "Write the ranks of news that MIND's leaderboard takes.",
     "text": "Language models: their loss made visible, instruction sets, alignment.",

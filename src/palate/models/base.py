@@ -134,6 +134,14 @@ class Recommender(Algorithm):
         self._forget(code)
         return self
 
+    def export(self, path: str | Path) -> Path:
+        """Write the fitted network as ONNX, with what its codes mean beside it; returns the path.
+
+        What goes in and comes out is told by each model that has a network to write.
+        """
+        self._need("export")
+        raise NotImplementedError
+
     # --- recommend, rank, score -----------------------------------------------------------------------------
 
     def recommend(

@@ -498,6 +498,7 @@ def test_onnxruntime_gives_the_same_scores(
     model = fitted[name]
     assert isinstance(model, LearnedNews)
     session = onnxruntime.InferenceSession(str(model.export(tmp_path / f"{name}.onnx")))
+    assert pl.read_csv(tmp_path / f"{name}.words.csv")["word"].to_list() == model.vocabulary().ids.to_list()
     titles, shown = model.titles(), world.dataset.valid
     assert shown is not None
     code = shown.codes_in(model.items)

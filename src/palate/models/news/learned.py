@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from palate import words
+from palate.atomic import whole
 from palate.errors import DataError
 from palate.interactions import Histories
 from palate.models.algorithm import Floats, PathText
@@ -52,7 +53,7 @@ class NewsState:
 class LearnedNews(NewsModel):
     """A network that reads titles and histories, and learns from clicks."""
 
-    verbs: ClassVar[frozenset[str]] = frozenset({"explain"})
+    verbs: ClassVar[frozenset[str]] = frozenset({"explain", "export"})
     learns_from_history: ClassVar[bool] = False  # a reader without one has a vector, which is learned
     baseline_is: ClassVar[str] = "that no article gives alone"
     state_type: ClassVar[type] = NewsState
@@ -213,10 +214,12 @@ class LearnedNews(NewsModel):
     def export(self, path: str | Path) -> Path:
         """Write the fitted network as ONNX: word codes in, scores of candidates out. Returns the path.
 
-        Inputs: `past` (readers, clicks, words) and `candidates` (readers, articles, words), int64 codes of
-        `vocabulary()` padded on the right with -1: the last `history` clicks, oldest first, and of each title its first
-        `title` words. Of npa also `user` (readers) int64: 1 + the code in `users`, 0 for a reader it does not know.
-        Output: `scores` (readers, articles) float32. Raises MissingExtra without onnx and onnxscript.
+        Beside it, under the same name with `.words.csv`, it writes the words and their codes.
+
+        Inputs: `past` (readers, clicks, words) and `candidates` (readers, articles, words), int64 codes of words, those
+        it does not know left out, padded on the right with -1: the last `history` clicks, oldest first, and of each
+        title its first `title` words. Of npa also `user` (readers) int64: 1 + the code in `users`, 0 for a reader it
+        does not know. Output: `scores` (readers, articles) float32. Raises MissingExtra without onnx and onnxscript.
         """
         import torch
 
@@ -231,9 +234,13 @@ class LearnedNews(NewsModel):
         }
         if "users.weight" in self.fitted.state.weights:
             given, varying = (*given, torch.tensor([0, 1])), varying | {"user": {0: "readers"}}
-        return to_onnx(
+        written = to_onnx(
             Padded(self.network()), Path(path), given, inputs=list(varying), output="scores", varying=varying
         )
+        known = self.vocabulary().ids
+        with whole(written.with_suffix(".words.csv")) as file:
+            pl.DataFrame({"code": np.arange(len(known)), "word": known}).write_csv(file)
+        return written
 
     def _prepare(self, state: NewsState) -> tuple[Any, Lists, Scorer]:
         """Return the network, the titles, and what asks the one about the other."""

@@ -49,7 +49,7 @@ class NRMS(LearnedNews):
     """Neural news recommendation with multi-head self-attention."""
 
     name: ClassVar[str] = "nrms"
-    verbs: ClassVar[frozenset[str]] = frozenset({"similar", "explain"})
+    verbs: ClassVar[frozenset[str]] = frozenset({"similar", "explain", "export"})
 
     preset: Preset = "fast"
     """sizes and training of the `paper`, of the `incumbent` toolkit's tutorial, or small ones (the defaults below)"""

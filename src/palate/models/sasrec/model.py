@@ -73,7 +73,7 @@ class SASRec(Recommender):
     """Self-attentive sequential recommendation."""
 
     name: ClassVar[str] = "sasrec"
-    verbs: ClassVar[frozenset[str]] = frozenset({"similar", "explain"})
+    verbs: ClassVar[frozenset[str]] = frozenset({"similar", "explain", "export"})
     baseline_is: ClassVar[str] = "that no item gives alone"
     reads_order: ClassVar[bool] = True
     state_type: ClassVar[type] = SASRecState
