@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import pytest
 
@@ -11,6 +12,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from palate.errors import PlanError  # noqa: E402
+from palate.report import token_losses  # noqa: E402
 from palate.text import language_model  # noqa: E402
 from palate.text.explain import explain_loss, next_token  # noqa: E402
 
@@ -55,9 +57,18 @@ def test_shares_add_up(model: language_model.LanguageModel):
 
 def test_a_text_alone_begins_with_a_token_that_has_no_loss(model: language_model.LanguageModel):
     told = explain_loss(model, "abc")
+    assert told.first == "a"
     assert [one.piece for one in told.tokens] == ["b", "c"]
     assert told.n_bytes == 2
     assert "no token begins the text" in told.conventions
+
+
+@pytest.mark.parametrize("prompt", ["", "what stood before"])
+def test_the_page_shows_every_word(model: language_model.LanguageModel, prompt: str):
+    page = token_losses.render(explain_loss(model, " came after", prompt))
+    strips = re.findall(r'<p class="tokens">(.*?)</p>', page)
+    shown = re.sub(r"<[^>]*>", "", "".join(strips))
+    assert shown == f"{prompt} came after"
 
 
 def test_a_request_is_in_the_template_and_an_answer_may_be_ended(model: language_model.LanguageModel):

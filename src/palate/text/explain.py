@@ -79,8 +79,10 @@ class Explanation:
     """its name"""
     conventions: str
     """how prompt and text became tokens"""
+    first: str
+    """the token that everything begins with: it comes after nothing, and so has no loss"""
     prompt: tuple[Token, ...]
-    """what stands before, of which the first token comes after nothing and so has no loss: it is left out"""
+    """what else stands before the text"""
     tokens: tuple[Token, ...]
     """what the loss is of"""
     n_bytes: int
@@ -129,6 +131,7 @@ class Explanation:
             "nats": self.nats,
             "bytes": self.n_bytes,
             "step": STEP,
+            "first": self.first,
             "parts": {name: asdict(part) for name, part in self.parts.items()},
             "prompt": [_as_dict(one) for one in self.prompt],
             "tokens": [_as_dict(one) for one in self.tokens],
@@ -180,6 +183,7 @@ def explain_loss(
     return Explanation(
         model.name,
         model.conventions() if chat else _plain(model),
+        pieces(model.tokenizer, ids)[0].text,
         tuple(told[:at]),
         tuple(told[at:]),
         n_bytes,
