@@ -3,7 +3,8 @@
     python benchmarks/sasrec/accuracy.py --data FOLDER --scratch FOLDER [--sets movielens-1m-sasrec] [--seeds 1 2 3]
 
 HR@10 and nDCG@10 of the test over the whole catalogue, with the user's past items left out and kept, and among 100
-sampled items. Fitted on train with the settings below, which were chosen on validation rows alone; the epoch is chosen
+sampled items (`:few` also as a mean over seven draws of them: one draw moves its figure by as much as it is near to the
+published one). Fitted on train with the settings below, which were chosen on validation rows alone; the epoch is chosen
 by validation nDCG@10; the test is asked with the validation row as the end of the history, and no weight has seen that
 row.
 
@@ -68,6 +69,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 SEEDS = (1, 2, 3)
+DRAWS = range(1, 8)
+"""of the sampled items, where more than one is asked"""
 NAME = "sasrec-accuracy"
 
 
@@ -97,9 +100,18 @@ def fit(name: str, seed: int, scratch: Path) -> dict[str, Any]:
         "cpu_fit": round(model.fitted.trace[-1]["cpu_seconds"], 1),
         "peak_mb": peak.mb,
     }
-    for label, how in PROTOCOLS.items():
+
+    def judged(how: dict[str, Any]) -> dict[str, float]:
         one = palate.evaluate(model, parts, metrics=["hit", "ndcg"], bootstrap=0, **how)
-        found[label] = {key: round(one.estimate(key).mean, 4) for key in ("hit@10", "ndcg@10")}
+        return {key: one.estimate(key).mean for key in ("hit@10", "ndcg@10")}
+
+    for label, how in PROTOCOLS.items():
+        found[label] = {key: round(value, 4) for key, value in judged(how).items()}
+    if name.endswith(":few"):
+        each = [judged({"candidates": {"sampled": 100, "seed": draw}}) for draw in DRAWS]
+        found["100 sampled, 7 draws"] = {
+            key: round(sum(one[key] for one in each) / len(each), 4) for key in each[0]
+        }
     return found
 
 
@@ -113,11 +125,12 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
                 "seeds": len(mine),
                 "cpu_fit": round(sum(run["cpu_fit"] for run in mine) / len(mine)),
             }
-            for label in PROTOCOLS:
-                board[name][label] = {
-                    key: round(sum(run[label][key] for run in mine) / len(mine), 4)
-                    for key in ("hit@10", "ndcg@10")
-                }
+            for label in [*PROTOCOLS, "100 sampled, 7 draws"]:
+                if label in mine[0]:
+                    board[name][label] = {
+                        key: round(sum(run[label][key] for run in mine) / len(mine), 4)
+                        for key in ("hit@10", "ndcg@10")
+                    }
     return board
 
 
