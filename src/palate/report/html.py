@@ -15,6 +15,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from palate import __version__
 from palate.evaluation.result import Measured, ModelFacts, RatingFacts, Result, metric_keys, metric_name
 from palate.report import charts, words
 from palate.report.svg import number
@@ -90,6 +91,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"figure": figure, "interval": interval, "metric": metric_name, "number": number}
+    made.globals["version"] = __version__
     return made
 
 
