@@ -163,6 +163,19 @@ def test_parameters_of_a_model_are_checked(palate: Palate, tmp_path: Path):
     assert not (tmp_path / "m").exists()
 
 
+def test_where_a_model_goes_is_looked_at_before_the_data(palate: Palate, tmp_path: Path):
+    (tmp_path / "plain").write_text("a file")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("years")
+    absent = tmp_path / "absent.csv"
+    refused(
+        palate("fit", absent, "--out", tmp_path / "plain" / "m"), 5, "cannot be written", "another folder"
+    )
+    refused(palate("fit", absent, "--out", tmp_path / "full"), 5, "is no saved model")
+    refused(palate("fit", absent, "--out", tmp_path / "new" / "m"), 3, "absent.csv")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["full", "plain"]
+
+
 def test_for_whom_is_asked_exactly_once(palate: Palate, sar: Path):
     refused(palate("recommend", sar), 2, "--users", "--history", "--all")
     refused(palate("recommend", sar, "--all", "--users", "1"), 2, "--users")

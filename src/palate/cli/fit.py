@@ -47,10 +47,11 @@ def fit(
     from palate.datasets.news import is_news
     from palate.models import registry
     from palate.models.news.base import NewsModel
-    from palate.models.saved import earlier
+    from palate.models.saved import check_place, earlier
 
     quieten(quiet)
     unfitted = registry.create(model, **parameters(sets or []))
+    check_place(out)
     fitted: Recommender
     of_news = isinstance(unfitted, NewsModel) and (unfitted.needs_impressions or is_news(data))
     if of_news:

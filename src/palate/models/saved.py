@@ -81,6 +81,18 @@ def write(
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def check_place(folder: Path) -> None:
+    """Raise SavedModelError unless a model can be saved there: asked before a long fit, not after. Leaves no trace."""
+    _refuse_what_is_not_ours(folder)
+    there = next(one for one in folder.absolute().parents if one.exists())
+    try:
+        Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=there)).rmdir()
+    except OSError as error:
+        raise SavedModelError(
+            f"{folder} cannot be written ({there}: {error.strerror}): give another folder."
+        ) from None
+
+
 def earlier(folder: Path) -> str:
     """Say which model stands in a folder, and since when; nothing where none does."""
     path = folder / "model.json"
