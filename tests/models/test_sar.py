@@ -124,6 +124,7 @@ def test_large_data_are_taken_in_parts_with_the_same_answers(
     whole = fit(rows(), **params)
     monkeypatch.setattr(itemitem, "_EVENTS", 50)
     monkeypatch.setattr(dense, "_CELLS", 60)
+    monkeypatch.setattr(dense, "_FEWEST", 1)
     monkeypatch.setattr(module, "_DENSE_BYTES", 0)  # counts are made and pruned a block of rows at a time
     parts = fit(rows(), **params)
     close(parts.similarity_matrix(), whole.similarity_matrix())

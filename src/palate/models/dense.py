@@ -14,7 +14,8 @@ from palate.vocabulary import Codes
 
 Scores = Callable[[Contexts, Codes], NDArray[np.floating]]
 
-_CELLS = 2**24  # scores held at a time: 64 MB, or 128 MB
+_CELLS = 2**22  # scores held at a time: 16 MB, or 32 MB
+_FEWEST = 16  # rows made at a time all the same: a large table is then read for several
 
 
 def best_of_all(
@@ -32,7 +33,7 @@ def best_of_all(
     best = np.full((len(contexts), k), -np.inf)
     place = np.full(n_items, -1, np.int32)
     place[columns] = np.arange(len(columns), dtype=np.int32)
-    step = max(1, _CELLS // max(len(columns), 1))
+    step = _rows(len(columns))
     with progress("Scoring", total=len(contexts), unit="users") as advance:
         for start in range(0, len(contexts), step):
             stop = min(start + step, len(contexts))
@@ -58,7 +59,7 @@ def best_unseen(
 
     columns = np.arange(n_items, dtype=np.int32)
     items, best = np.full((len(seen), k), -1, np.int32), np.full((len(seen), k), -np.inf)
-    step = max(1, _CELLS // n_items)
+    step = _rows(n_items)
     for start in range(0, len(seen), step):
         some = np.arange(start, min(start + step, len(seen)))
         block, events = scores(some), seen.select(some)
@@ -86,7 +87,7 @@ def nearest_by_cosine(
     unit = vectors / np.where(length > 0, length, 1)[:, None]
     columns = np.arange(len(vectors), dtype=np.int32)
     found, best = np.full((len(items), k), -1, np.int32), np.full((len(items), k), -np.inf)
-    step = max(1, _CELLS // len(columns))
+    step = _rows(len(columns))
     for start in range(0, len(items), step):
         some = items[start : start + step]
         block = unit[some] @ unit.T
@@ -107,7 +108,7 @@ def nearest_by_score(
 
     columns = np.arange(n_items, dtype=np.int32)
     found, best = np.full((len(items), k), -1, np.int32), np.full((len(items), k), -np.inf)
-    step = max(1, _CELLS // n_items)
+    step = _rows(n_items)
     for start in range(0, len(items), step):
         some = items[start : start + step]
         block = scores(some)
@@ -131,3 +132,8 @@ def of_pairs(
     if len(columns):
         found[there] = scores(columns.astype(np.int32))[row[there], column]
     return found
+
+
+def _rows(columns: int) -> int:
+    """Return of how many rows the scores of so many columns are made at a time."""
+    return max(_FEWEST, _CELLS // max(columns, 1))

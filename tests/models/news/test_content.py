@@ -53,7 +53,8 @@ def test_only_what_has_a_word_in_common_is_similar_whatever_the_block(
     )  # the others of its colour, and nothing of 0
     assert ((found["item"] % 2) == (found["similar"] % 2)).all()
     assert found["score"].min() > 0
-    monkeypatch.setattr("palate.models.dense._CELLS", 100)  # two items at a time
+    monkeypatch.setattr("palate.models.dense._CELLS", 100)
+    monkeypatch.setattr("palate.models.dense._FEWEST", 1)  # two items at a time
     assert model.similar(range(40), k=40).equals(found)
 
 

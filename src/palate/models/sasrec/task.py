@@ -98,7 +98,7 @@ class NextItem:
         return self.validation.measure(scores)
 
 
-def expected(module: Network, events: Histories, cells: int = 2**15) -> NDArray[np.float32]:
+def expected(module: Network, events: Histories, cells: int = 2**13) -> NDArray[np.float32]:
     """Return the vector that each history expects next, (histories, size); 0 for an empty one."""
     found = np.zeros((len(events), module.items.embedding_dim), np.float32)
     device = module.items.weight.device
