@@ -142,12 +142,27 @@ def test_a_validation_part_of_strangers_is_as_none() -> None:
     assert np.array_equal(with_them.score(), SASRec(**SMALL, epochs=2).fit(ring()).score())
 
 
+def test_a_network_that_learned_with_its_weights_kept_is_exported_for_every_length(tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    fitted = SASRec(**SMALL | {"window": 64}, epochs=1).fit(ring())
+    network, _ = fitted.export(tmp_path / "sasrec.onnx")
+    session = onnxruntime.InferenceSession(str(network))
+    for length in (2, 31, 32, 40, 64):
+        items = np.arange(length)[None] % 12
+        (scores,) = session.run(None, {"items": items, "length": np.array([length])})
+        np.testing.assert_allclose(
+            scores, fitted.score(histories=[items[0].tolist()]), rtol=1e-5, atol=1e-5, err_msg=str(length)
+        )
+
+
 def test_onnxruntime_gives_the_same_scores(fitted: SASRec, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    session = onnxruntime.InferenceSession(str(fitted.export(tmp_path / "sasrec.onnx")))
+    network, (table,) = fitted.export(tmp_path / "sasrec.onnx")
+    session = onnxruntime.InferenceSession(str(network))
     assert session.get_modelmeta().custom_metadata_map == {"items": "12", "window": "10"}
-    known = pl.read_csv(tmp_path / "sasrec.items.csv")
+    known = pl.read_csv(table)
     assert known["code"].to_list() == list(range(12))
     assert known["item"].to_list() == fitted.items.ids.to_list()
     for histories in ([[3, 4, 5], [1, 2, 12]], [[7]], [[1, 2, 3, 4, 5, 6, 7]] * 5):

@@ -22,16 +22,16 @@ def export(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write the network of a fitted model as ONNX.
+    """Write the network of a fitted model as ONNX, and beside it what its codes mean.
 
-    sasrec: codes of items in, scores of the whole catalogue out; beside it FILE.items.csv, whose codes they are.
-    nrms, npa: codes of words in, scores of candidates out; beside it FILE.words.csv. What was seen is not left out.
+    sasrec: codes of items in (NAME.items.csv), scores of the whole catalogue out. nrms, npa: codes of words
+    (NAME.words.csv), of npa also the reader's (NAME.users.csv) in, scores of candidates out. What was seen is not left
+    out.
     """
     from palate.cli.reading import model_at
 
-    written = model_at(model).export(out)
-    beside = sorted(written.parent.glob(f"{written.stem}.*.csv"))
+    network, codes = model_at(model).export(out)
     if as_json:
-        print_json({"network": str(written), "codes": [str(file) for file in beside]})
+        print_json({"network": str(network), "codes": [str(file) for file in codes]})
     elif not quiet:
-        print(f"{written}, and what its codes mean: {', '.join(map(str, beside))}")
+        print(f"{network}, and what its codes mean: {', '.join(map(str, codes))}")

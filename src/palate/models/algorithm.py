@@ -118,7 +118,7 @@ class Algorithm(BaseModel):
         return self.model_dump()
 
     def can(self, verb: str) -> bool:
-        """Return whether the model has a verb: `similar`, `similar_users`, `explain`, `rate`, `update` or `forget`."""
+        """Return whether the model has a verb: similar, similar_users, explain, rate, update, forget or export."""
         return verb in self.verbs
 
     @property

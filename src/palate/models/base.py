@@ -39,6 +39,7 @@ from palate.models.contexts import (
     signed_histories,
 )
 from palate.models.dense import best_of_all, of_pairs
+from palate.models.exported import Exported
 from palate.news import Impressions
 from palate.vocabulary import Codes, Id, Vocabulary, as_ids
 
@@ -134,8 +135,8 @@ class Recommender(Algorithm):
         self._forget(code)
         return self
 
-    def export(self, path: str | Path) -> Path:
-        """Write the fitted network as ONNX, with what its codes mean beside it; returns the path.
+    def export(self, path: str | Path) -> Exported:
+        """Write the fitted network as ONNX, with what its codes mean beside it; returns the files.
 
         What goes in and comes out is told by each model that has a network to write.
         """

@@ -15,7 +15,9 @@ from palate.vocabulary import Codes
 Scores = Callable[[Contexts, Codes], NDArray[np.floating]]
 
 _CELLS = 2**22  # scores held at a time: 16 MB, or 32 MB
-_FEWEST = 16  # rows made at a time all the same: a large table is then read for several
+_FEWEST = (
+    16  # rows at a time, in up to four times as much: the table of a large catalogue is read for each block
+)
 
 
 def best_of_all(
@@ -135,5 +137,10 @@ def of_pairs(
 
 
 def _rows(columns: int) -> int:
-    """Return of how many rows the scores of so many columns are made at a time."""
-    return max(_FEWEST, _CELLS // max(columns, 1))
+    """Return of how many rows the scores of so many columns are made at a time.
+
+    >>> [_rows(columns) for columns in (1_000, 262_144, 1_000_000, 5_000_000, 100_000_000)]
+    [4194, 16, 16, 3, 1]
+    """
+    columns = max(columns, 1)
+    return max(1, _CELLS // columns, min(_FEWEST, 4 * _CELLS // columns))

@@ -17,16 +17,17 @@ from torch.nn import functional
 from palate.neural.dropout import Dropout
 
 _TOGETHER = 64
-"""Queries that are answered together: of the products above the diagonal only a part of these is made for nothing."""
-_KEPT = range(32, 1_025)
-"""Lengths whose attention is kept for the gradient: of shorter ones it is quickly made again, of longer ones large."""
+"""Queries that are answered together: above the diagonal, products are made for nothing within these alone."""
+_SHORTEST, _LONGEST = 32, 1_024
+"""Lengths whose weights are kept: of shorter ones they are quickly made again, of longer ones they are large."""
 
 
 class Attention(nn.Module):
     """Causal attention with `heads` heads, O(length^2) operations.
 
     torch's fused kernel needs O(length) memory and makes the weights again for the gradient. On a processor they are
-    kept instead where that is cheaper: for one head, a quarter to a third of the time less at 40 to 500 places.
+    kept instead where that is cheaper: for one head of 64 numbers a fifth to a half of the time less at 40 to 1,000
+    places (docs/decisions/one-loop-and-losses-in-chunks.md).
     """
 
     def __init__(self, size: int, heads: int) -> None:
@@ -38,13 +39,15 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, length, size) to the same."""
         asked = self.inward(x)  # (batch, length, 3 x size)
-        mixed = kept(asked) if self._keeps(asked) else self._fused(asked)
+        mixed = with_weights_kept(asked) if self._keeps_weights(asked) else self._fused(asked)
         found: Tensor = self.outward(mixed)
         return found
 
-    def _keeps(self, asked: Tensor) -> bool:
-        plain = asked.device.type == "cpu" and asked.dtype in (torch.float32, torch.float64)
-        return plain and self.heads == 1 and asked.shape[1] in _KEPT and asked.requires_grad
+    def _keeps_weights(self, asked: Tensor) -> bool:
+        # What is exported has no gradient, and its length is no number that could be compared: ask for that first.
+        if not asked.requires_grad or self.heads > 1 or asked.device.type != "cpu":
+            return False
+        return _SHORTEST <= asked.shape[1] <= _LONGEST and asked.dtype in (torch.float32, torch.float64)
 
     def _fused(self, asked: Tensor) -> Tensor:
         batch, length, size = asked.shape[0], asked.shape[1], asked.shape[2] // 3
@@ -54,34 +57,34 @@ class Attention(nn.Module):
         return mixed.transpose(1, 2).reshape(batch, length, size)
 
 
-class _Kept(torch.autograd.Function):
+class _WithWeightsKept(torch.autograd.Function):
     """Causal attention of one head, whose weights are kept for the gradient: (batch, length, 3 x size) to a third."""
 
     @staticmethod
     def forward(ctx: Any, asked: Tensor) -> Tensor:
         query, key, value = asked.chunk(3, dim=2)
-        mixed, kept, scale = asked.new_empty(query.shape), [], query.shape[2] ** -0.5
-        ahead = torch.full((_TOGETHER, _TOGETHER), -math.inf, dtype=asked.dtype).triu_(1)
+        mixed, looked, scale = asked.new_empty(query.shape), [], query.shape[2] ** -0.5
+        ahead = torch.full((_TOGETHER, _TOGETHER), -math.inf, dtype=asked.dtype, device=asked.device).triu_(1)
         for start, stop in _parts(asked.shape[1]):
             asking = query[:, start:stop] * scale
             logits = torch.bmm(asking, key[:, :stop].transpose(1, 2))  # (batch, part, seen)
             logits[:, :, start:] += ahead[: stop - start, : stop - start]
             weights = torch.softmax(logits, dim=2)
             mixed[:, start:stop] = torch.bmm(weights, value[:, :stop])
-            kept.append(weights)
-        ctx.save_for_backward(asked, mixed, *kept)
+            looked.append(weights)
+        ctx.save_for_backward(asked, mixed, *looked)
         return mixed
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, outer: Tensor) -> Tensor:
-        asked, mixed, *kept = ctx.saved_tensors
+        asked, mixed, *looked = ctx.saved_tensors
         query, key, value = asked.chunk(3, dim=2)
         found = torch.zeros_like(asked)
         of_query, of_key, of_value = found.chunk(3, dim=2)
         scale = query.shape[2] ** -0.5
         even = (outer * mixed).sum(2, keepdim=True)  # what a softmax takes off all alike
-        for (start, stop), weights in zip(_parts(asked.shape[1]), kept, strict=True):
+        for (start, stop), weights in zip(_parts(asked.shape[1]), looked, strict=True):
             of_part = outer[:, start:stop]
             of_value[:, :stop].baddbmm_(weights.transpose(1, 2), of_part)
             of_logits = torch.bmm(of_part, value[:, :stop].transpose(1, 2))  # (batch, part, seen)
@@ -91,9 +94,9 @@ class _Kept(torch.autograd.Function):
         return found
 
 
-def kept(asked: Tensor) -> Tensor:
+def with_weights_kept(asked: Tensor) -> Tensor:
     """Return causal attention of one head: queries, keys, values (batch, length, 3 x size) to (batch, length, size)."""
-    mixed: Tensor = _Kept.apply(asked)  # type: ignore[no-untyped-call]
+    mixed: Tensor = _WithWeightsKept.apply(asked)  # type: ignore[no-untyped-call]
     return mixed
 
 

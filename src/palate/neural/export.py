@@ -55,7 +55,12 @@ def to_onnx(
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         # The exporter tells its progress on standard output.
-        with whole(path) as file, contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        with (
+            whole(path) as file,
+            contextlib.redirect_stdout(io.StringIO()),
+            warnings.catch_warnings(),
+            torch.no_grad(),
+        ):
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 module,

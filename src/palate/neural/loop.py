@@ -438,6 +438,6 @@ class _Run:
         return dict(zip(measured, values.tolist(), strict=True))
 
 
-_NUMERICS = 3
+_NUMERICS = 4
 """Raised when a training comes to other bits than before: what an older one left is then not gone on with."""
 _NUMBERS = ("round", "step", "since_best", "drops", "best_value", "seconds", "cpu_seconds", "told")

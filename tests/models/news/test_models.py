@@ -497,8 +497,17 @@ def test_onnxruntime_gives_the_same_scores(
     pytest.importorskip("onnxscript")
     model = fitted[name]
     assert isinstance(model, LearnedNews)
-    session = onnxruntime.InferenceSession(str(model.export(tmp_path / f"{name}.onnx")))
-    assert pl.read_csv(tmp_path / f"{name}.words.csv")["word"].to_list() == model.vocabulary().ids.to_list()
+    network, codes = model.export(tmp_path / f"{name}.onnx")
+    session = onnxruntime.InferenceSession(str(network))
+    assert session.get_modelmeta().custom_metadata_map == {
+        "history": str(model.history),
+        "title": str(model.title),
+    }
+    tables = {table.columns[1]: table for table in map(pl.read_csv, codes)}
+    assert tables["word"]["word"].to_list() == model.vocabulary().ids.to_list()
+    assert tables["word"]["code"].to_list() == list(range(len(model.vocabulary())))
+    readers = dict(tables["user"].select("user", "code").rows()) if name == "npa" else {}
+    assert len(readers) == (len(model.users) if name == "npa" else 0)
     titles, shown = model.titles(), world.dataset.valid
     assert shown is not None
     code = shown.codes_in(model.items)
@@ -522,9 +531,8 @@ def test_onnxruntime_gives_the_same_scores(
             "candidates": told(code[shown.candidate[here]], 9),
         }
         if name == "npa":
-            given["user"] = 1 + model.users.encode(shown.users.ids)[shown.user[row : row + 1]].astype(
-                np.int64
-            )
+            reader = shown.users.ids[int(shown.user[row])]
+            given["user"] = np.array([readers.get(reader, 0)], np.int64)
         (scores,) = session.run(None, given)
         if 1 + row >= len(past):  # the whole history
             np.testing.assert_allclose(scores[0], wanted[here], rtol=1e-4, atol=1e-5)

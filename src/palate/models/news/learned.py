@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from palate import words
-from palate.atomic import whole
 from palate.errors import DataError
 from palate.interactions import Histories
 from palate.models.algorithm import Floats, PathText
 from palate.models.contexts import Contexts, HistoriesLike
+from palate.models.exported import Exported, write_codes
 from palate.models.news.base import NewsModel
 from palate.models.search import Span
 from palate.news import Impressions
@@ -211,15 +211,16 @@ class LearnedNews(NewsModel):
         """Return the words that it knows; their codes are what the network reads (`palate.words.encode`)."""
         return words.unpacked(self.fitted.state.words)
 
-    def export(self, path: str | Path) -> Path:
-        """Write the fitted network as ONNX: word codes in, scores of candidates out. Returns the path.
+    def export(self, path: str | Path) -> Exported:
+        """Write the fitted network as ONNX: word codes in, scores of candidates out. Returns the files.
 
-        Beside it, under the same name with `.words.csv`, it writes the words and their codes.
+        Beside NAME.onnx stands NAME.words.csv, which word each code is, and of npa NAME.users.csv. The network's
+        metadata say `history` and `title`.
 
         Inputs: `past` (readers, clicks, words) and `candidates` (readers, articles, words), int64 codes of words, those
         it does not know left out, padded on the right with -1: the last `history` clicks, oldest first, and of each
-        title its first `title` words. Of npa also `user` (readers) int64: 1 + the code in `users`, 0 for a reader it
-        does not know. Output: `scores` (readers, articles) float32. Raises MissingExtra without onnx and onnxscript.
+        title its first `title` words. Of npa also `user` (readers) int64: the code of a reader, 0 for one it does not
+        know. Output: `scores` (readers, articles) float32. Raises MissingExtra without onnx and onnxscript.
         """
         import torch
 
@@ -235,12 +236,18 @@ class LearnedNews(NewsModel):
         if "users.weight" in self.fitted.state.weights:
             given, varying = (*given, torch.tensor([0, 1])), varying | {"user": {0: "readers"}}
         written = to_onnx(
-            Padded(self.network()), Path(path), given, inputs=list(varying), output="scores", varying=varying
+            Padded(self.network()),
+            Path(path),
+            given,
+            inputs=list(varying),
+            output="scores",
+            varying=varying,
+            facts={"history": str(self.history), "title": str(self.title)},
         )
-        known = self.vocabulary().ids
-        with whole(written.with_suffix(".words.csv")) as file:
-            pl.DataFrame({"code": np.arange(len(known)), "word": known}).write_csv(file)
-        return written
+        codes = [write_codes(written, "word", self.vocabulary().ids)]
+        if "user" in varying:
+            codes.append(write_codes(written, "user", self.users.ids, first=1))
+        return Exported(written, codes)
 
     def _prepare(self, state: NewsState) -> tuple[Any, Lists, Scorer]:
         """Return the network, the titles, and what asks the one about the other."""

@@ -21,11 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
-from palate.atomic import whole
 from palate.catalogue import Catalogue
 from palate.errors import DataError, PlanError, listing
 from palate.interactions import Histories, Interactions
@@ -33,6 +31,7 @@ from palate.models.algorithm import Floats, Pairs, PathText
 from palate.models.base import Recommender
 from palate.models.contexts import Contexts
 from palate.models.dense import nearest_by_cosine, of_columns
+from palate.models.exported import Exported, write_codes
 from palate.models.recent import recent
 from palate.models.search import Options, Span
 from palate.models.validation import Validation
@@ -229,7 +228,8 @@ class SASRec(Recommender):
         size, inner = self.embedding_size, self.inner_size or self.embedding_size
         numbers = (n_items + 1 + self.window) * size + self.blocks * (4 * size + 2 * inner) * size
         weights = 4 * _COPIES * numbers
-        kept = 4 * max(self.batch, self.window) * (4 + 12 * self.blocks) * size  # for the gradient
+        looked = (self.window + 64) // 2 if self.heads == 1 else 0  # attention that is kept
+        kept = 4 * max(self.batch, self.window) * ((4 + 12 * self.blocks) * size + self.blocks * looked)
         told = f"Weights and what stands beside them take {weights >> 20:,} MB, a batch {kept >> 20:,}."
         if weights > kept and self.embedding_size > 1:
             lower = max(self.embedding_size // 2 // self.heads, 1) * self.heads
@@ -261,15 +261,15 @@ class SASRec(Recommender):
 
         return self._once(made)
 
-    def export(self, path: str | Path) -> Path:
-        """Write the fitted network as ONNX: histories in, scores of the whole catalogue out. Returns the path.
+    def export(self, path: str | Path) -> Exported:
+        """Write the fitted network as ONNX: histories in, scores of the whole catalogue out. Returns the files.
 
-        Beside it, under the same name with `.items.csv`, it writes the ids in the order of their codes. The file's
-        metadata say `items`, their number, and `window`.
+        Beside NAME.onnx stands NAME.items.csv, which item each code is. The network's metadata say `items`, their
+        number, and `window`.
 
-        Inputs: `items` (batch, longest) int64, item codes (the row of an id in `model.items.ids`), oldest first, at
-        most `window`, padded on the right with the number of items; `length` (batch) int64, at least 1. Output:
-        `scores` (batch, items) float32; what was seen is not left out. Raises MissingExtra without onnx and onnxscript.
+        Inputs: `items` (batch, longest) int64, codes of items, oldest first, at most `window`, padded on the right with
+        the number of items; `length` (batch) int64, at least 1. Output: `scores` (batch, items) float32; what was seen
+        is not left out. Raises MissingExtra without onnx and onnxscript.
         """
         import torch
 
@@ -290,9 +290,7 @@ class SASRec(Recommender):
             varying=varying,
             facts={"items": str(len(self.items)), "window": str(self.window)},
         )
-        with whole(written.with_suffix(".items.csv")) as file:
-            pl.DataFrame({"code": np.arange(len(self.items)), "item": self.items.ids}).write_csv(file)
-        return written
+        return Exported(written, [write_codes(written, "item", self.items.ids)])
 
     def continue_fit(
         self, train: Interactions, *, valid: Interactions | None = None, catalogue: Catalogue | None = None
