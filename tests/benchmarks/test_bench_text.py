@@ -55,19 +55,8 @@ def test_learning_trains_asks_and_writes_and_goes_on_where_it_stopped(
     with gzip.open(tmp_path / "longform" / "standard_ebooks.jsonl.gz", "wt", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for some in rows.values() for row in some[:8])
     small = [
-        "--base",
-        "tiny",
-        "--words",
-        "60-80",
-        "--pairs",
-        "30",
-        "--texts",
-        "12",
-        "--written",
-        "2",
-        "--max-tokens",
-        "16",
-    ]
+        "--base", "tiny", "--words", "60-80", "--pairs", "30", "--share", "0.2", "--written", "2", "--max-tokens", "16",
+    ]  # fmt: skip
     call = [
         "learning.py", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--scratch", str(tmp_path / "scratch"),
         "--set", "rounds=1", "--set", "rank=2", *small,
@@ -75,13 +64,30 @@ def test_learning_trains_asks_and_writes_and_goes_on_where_it_stopped(
     for models in ("raw,sft-1", "raw,sft-1,iorpo-1"):
         monkeypatch.setattr(sys, "argv", [*call, "--models", models])
         learning.main()
-    (folder,) = (tmp_path / "scratch").iterdir()
-    assert sorted(one.name for one in folder.iterdir()) == ["iorpo-1", "raw", "sft-1"]
+    folders = sorted(one.name.rpartition("-")[0] for one in (tmp_path / "scratch").iterdir())
+    assert folders == ["iorpo-1", "raw", "sft-1"]  # and raw and sft-1 once
     found = json.loads((tmp_path / "out" / "text-learning.json").read_text())
     assert set(found["models"]) == {"raw", "sft-1", "iorpo-1"}
     raw = found["models"]["raw"]
-    assert {"specificity 1,1", "control turned", "blind 1,1"} < set(raw["seen"])
-    assert {"all", "unseen", "own", "greedy texts", "drawn texts"} < set(raw)
+    assert {"seen", "turned", "all", "far", "own", "greedy texts", "drawn texts"} < set(raw)
     assert found["written_tokens"] == 16
     assert set(found["paired"]) == {"iorpo-1 minus raw", "iorpo-1 minus sft-1", "sft-1 minus raw"}
-    assert {"right", "control"} == set(found["paired"]["iorpo-1 minus raw"]["seen"])
+    assert {"seen", "turned", "all"} < set(found["paired"]["iorpo-1 minus raw"])
+    kinds = found["models"]["iorpo-1"]["training"]["kinds"]
+    assert not kinds.keys() & {*found["near"], *found["far"]}
+
+
+def test_what_is_asked_is_whole_exchanges_of_many_kinds_each_text_in_one():
+    import learning
+
+    from palate.text.suri import build
+
+    found = learning.exchanges(build(texts(), seed=0, constraints=(4, 10)), 40, seed=0)
+    assert len(found) == 40
+    assert len({one.id for one in found}) == 40
+    links = [one.contrasts[0].link for one in found]
+    assert links[::2] == links[1::2]
+    kinds = [one.contrasts[0].chosen.kind for one in found]
+    assert max(map(kinds.count, kinds)) <= 4
+    for mine, theirs in zip(found[::2], found[1::2], strict=True):
+        assert mine.contrasts[0].chosen.text == theirs.contrasts[0].rejected.text

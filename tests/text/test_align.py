@@ -20,11 +20,13 @@ pytest.importorskip("peft")
 from palate.errors import DataError, NotSupported, PalateError, PlanError, SavedModelError  # noqa: E402
 from palate.text import language_model  # noqa: E402
 from palate.text.align import PRESETS, Outcome, Pair, Training, align, layers, preset  # noqa: E402
-from palate.text.align.data import read_pairs  # noqa: E402
+from palate.text.align.data import pairs_of, read_pairs  # noqa: E402
 from palate.text.align.network import trainable  # noqa: E402
 from palate.text.align.pairs import token_pairs  # noqa: E402
 from palate.text.align.task import Alignment, Weights  # noqa: E402
+from palate.text.corpus import documents  # noqa: E402
 from palate.text.logprob import score  # noqa: E402
+from palate.text.suri import build  # noqa: E402
 
 WORDS = [
     "the",
@@ -387,7 +389,7 @@ def test_it_is_cut_at_a_sentence_when_asked_and_not_ended():
     done = trained([LONG], max_tokens=95, too_long="cut")
     assert done.notes == ("1 of 1 pairs were cut at a sentence to 95 tokens.",)
     model = language_model.tiny()
-    [(w, l)], _ = token_pairs(model, [LONG], Training(max_tokens=95, too_long="cut"), "pair")  # noqa: E741
+    [(w, l, _)], _ = token_pairs(model, [LONG], Training(max_tokens=95, too_long="cut"), "pair")  # noqa: E741
     assert model.words(w.answer) == model.words(l.answer) == "A first sentence. A second one."
     assert model.end not in w.answer
 
@@ -551,3 +553,25 @@ def test_the_small_preset_takes_a_text_of_the_embedded_books_as_it_is():
     small = Training(**preset("small", "iorpo"))
     assert small.max_tokens is None
     assert small.recompute
+
+
+@pytest.mark.parametrize("batch", [2, 4, 6])
+def test_halves_of_an_exchange_are_in_one_step(batch: int):
+    """What both teach of a value alone then cancels."""
+    model, how = language_model.tiny(), Training(batch=batch)
+    examples = build(documents(words=(60, 80), limit=60).documents, seed=0, constraints=(2, 4))
+    given = pairs_of(examples, shown="one") + pairs()[:3]  # three of no exchange among them
+    rows, _ = token_pairs(model, given, how, "pair")
+    links = [row.link for row in rows]
+    assert any(links)
+    task = Alignment(Weights(trainable(model, how)), rows, [], how)
+    for seed in range(3):
+        steps = task.batches(np.random.default_rng(seed))
+        assert sorted(np.concatenate(steps).tolist()) == list(range(len(rows)))
+        assert [len(step) for step in steps[:-1]] == [batch] * (len(steps) - 1)
+        of_link = {
+            link: {n for n, step in enumerate(steps) for row in step if links[row] == link} for link in links
+        }
+        assert all(len(steps_of) == 1 for link, steps_of in of_link.items() if link)
+    first = np.concatenate(task.batches(np.random.default_rng(1)))
+    assert first.tolist() != np.concatenate(task.batches(np.random.default_rng(2))).tolist()

@@ -87,7 +87,7 @@ def test_what_is_learned_of_a_cut_text_is_true_of_what_is_read(
     known = {
         side.text: side for one in longer for pair in one.contrasts for side in (pair.chosen, pair.rejected)
     }
-    for w, l in rows:  # noqa: E741
+    for w, l, _ in rows:  # noqa: E741
         assert w.answer == l.answer
         prose = Prose(model.words(w.answer))
         asked, corrupted = (
@@ -108,7 +108,7 @@ def test_where_one_half_is_lost_by_a_cut_the_other_is_not_learned_either(
     pairs = pairs_of([short, long], shown="each")
     how = Training(max_tokens=400, too_long="cut")
     rows, notes = token_pairs(model, pairs, how, "pair")
-    read = model.words(rows[-1][0].answer)
+    read = model.words(rows[-1].w.answer)
     left = [one for one in ("Eve", "Fay", "Gus", "Hal") if one in read]
     assert 0 < len(left) < 4
     assert len(rows) == 2 * len(left)

@@ -130,6 +130,24 @@ def test_the_other_text_of_a_control_is_drawn(model: language_model.LanguageMode
     assert len(found) >= 4
 
 
+def test_an_exchange_is_asked_whole_and_its_other_text_is_the_control(model: language_model.LanguageModel):
+    linked = [
+        replace(one, contrasts=tuple(replace(pair, link=f"{n}") for n, pair in enumerate(one.contrasts)))
+        for one in SET
+    ]
+    others = [
+        example(place, ["Eve"], ["Ann"]) for place in range(2, 9)
+    ]  # of which the corruption is true as well
+    for seed in range(4):
+        found = rank.rank(
+            model, [*linked, *others], specificities=("1,1",), draws=1, controls=True, seed=seed
+        ).trials
+        plain = [one.example for one in found if not one.control]
+        assert sorted(plain) == [f"s{place}/1" for place in range(9)]  # one of each, not two of any
+        controls = {one.example: one.text for one in found if one.control}
+        assert (controls["s0/1"], controls["s1/1"]) == ("s1/1", "s0/1")
+
+
 def styled(kind: str, right: Slots, wrong: Slots) -> Contrast:
     return contrast(kind_of(kind), right, wrong, 3)
 

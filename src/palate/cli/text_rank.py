@@ -51,7 +51,7 @@ def rank(
             "--draws",
             metavar="N",
             min=1,
-            help="Single constraints asked of each text, for 1,1  [default: all of them]",
+            help="Single constraints asked of each text, for 1,1, and their other halves  [default: all]",
         ),
     ] = None,
     controls: Annotated[

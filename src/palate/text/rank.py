@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from palate.errors import DataError, PlanError
 from palate.progress import progress
 from palate.text.constraints.kind import Constraint, dice
-from palate.text.constraints.pairing import Contrast, copied, proven, still_proven
+from palate.text.constraints.pairing import Contrast, copied, drawn, proven, still_proven
 from palate.text.constraints.registry import kind_of
 from palate.text.corpus import json_rows
 from palate.text.language_model import LanguageModel
@@ -150,8 +150,10 @@ def rank(
         examples: of a set.
         specificities: which of the five.
         tokens: of a text that are read: its longest beginning that ends at a sentence; None: all of it.
-        draws: single constraints that are asked of each example, for 1,1; None: all of them.
-        controls: ask each 1,1 also of another text of the set, of which the corrupted constraint is true.
+        draws: single constraints that are asked of each example, for 1,1, with the other half of each exchange, so
+            that what wins in the one loses in the other; None: all of them.
+        controls: ask each 1,1 also of another text of the set, of which the corrupted constraint is true: of the one
+            that it was exchanged with, else of a drawn one.
         strips: trials of which each token's gain is told.
         seed: which constraints and which other texts are drawn.
 
@@ -287,20 +289,30 @@ def _longest(model: LanguageModel, example: Example) -> str:
 def _asked(
     texts: Sequence[_Text], specificities: Sequence[str], draws: int | None, controls: bool, seed: int
 ) -> Iterator[_Asked]:
-    for text in texts:
+    every = [text.example.contrasts for text in texts]
+    singles: list[list[int]] = [[] for _ in texts]
+    for number, place in drawn(every, dice(seed), draws=draws or max(map(len, every), default=0)):
+        singles[number].append(place)
+    of_link: dict[str, list[_Text]] = {}
+    for text, contrasts in zip(texts, every, strict=True):
+        for one in contrasts:
+            of_link.setdefault(one.link, []).append(text)
+    for text, places in zip(texts, singles, strict=True):
         example, total = text.example, len(text.example.contrasts)
         if not total:
             continue
         for name in specificities:
-            drawn = subset(example, *specificity(name, total), seed=seed)
             if name != "1,1":
-                yield _Asked(text, example, name, drawn, False)
+                yield _Asked(
+                    text, example, name, subset(example, *specificity(name, total), seed=seed), False
+                )
                 continue
-            for draw in range(min(draws or total, total)):
-                place = (drawn.shown[0] + draw) % total
+            for place in places:
                 single = _single(example, place)
                 yield _Asked(text, example, name, single, False)
-                other = _turned(texts, text, place, seed) if controls else None
+                link = example.contrasts[place].link
+                partners = of_link[link] if link else []
+                other = _turned(partners, texts, text, place, seed) if controls else None
                 if other is not None:
                     yield _Asked(other, example, name, single, True)
 
@@ -312,13 +324,15 @@ def _single(example: Example, place: int) -> Prompts:
     return Prompts(right, wrong, (place,), (place,))
 
 
-def _turned(texts: Sequence[_Text], mine: _Text, place: int, seed: int) -> _Text | None:
-    """Return a drawn text of which a corrupted constraint is true, and the true one false."""
+def _turned(
+    partners: Sequence[_Text], texts: Sequence[_Text], mine: _Text, place: int, seed: int
+) -> _Text | None:
+    """Return a text of which a corrupted constraint is true, and the true one false: a partner, else a drawn one."""
     one = mine.example.contrasts[place]
     if not one.chosen.kind:
         return None
     other_way = Contrast(one.rejected, one.chosen)
-    for text in dice(f"{seed}/{mine.example.id}/{place}").sample(list(texts), len(texts)):
+    for text in [*partners, *dice(f"{seed}/{mine.example.id}/{place}").sample(list(texts), len(texts))]:
         if text is not mine and len(text.answer) <= mine.room and proven(other_way, text.read):
             return text
     return None

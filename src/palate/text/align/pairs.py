@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from palate.errors import DataError, PlanError, listing
 from palate.text.align.training import Training
@@ -41,6 +42,11 @@ class Pair:
         return cls(asked, answer, corrupted, answer, source, goal, tuple(contrasts), where)
 
     @property
+    def link(self) -> str:
+        """The same of both halves of an exchange, where the pair shows one constraint; else empty."""
+        return self.contrasts[0].link if len(self.contrasts) == 1 else ""
+
+    @property
     def same(self) -> bool:
         """Whether both sides are the same, so that there is nothing to prefer."""
         return (self.prompt, self.answer) == (self.rejected_prompt, self.rejected_answer)
@@ -57,6 +63,14 @@ class Side:
         return len(self.prompt) + len(self.answer)
 
 
+class Row(NamedTuple):
+    """A pair in tokens: what was preferred, what was not, and what it is half of."""
+
+    w: Side
+    l: Side  # noqa: E741 - the letters of the papers
+    link: str = ""
+
+
 @dataclass(frozen=True)
 class _Read:
     """A pair with its tokens, and what is read of its text where it was cut."""
@@ -66,10 +80,14 @@ class _Read:
     l: Side  # noqa: E741 - the letters of the papers
     cut: str | None = None
 
+    @property
+    def row(self) -> Row:
+        return Row(self.w, self.l, self.pair.link)
+
 
 def token_pairs(
     model: LanguageModel, pairs: Sequence[Pair], training: Training, what: str
-) -> tuple[list[tuple[Side, Side]], list[str]]:
+) -> tuple[list[Row], list[str]]:
     """Return the pairs' tokens, and notes of what was cut or left out. `what` a pair is called in a message."""
     longest = training.max_tokens or model.context
     if longest > model.context:
@@ -88,16 +106,16 @@ def token_pairs(
             f"{len(long):,} of {len(pairs):,} {what}s are longer than {longest:,} tokens and were left out."
         )
         gone = set(long)
-        return [(one.w, one.l) for place, one in whole if place not in gone], notes
+        return [one.row for place, one in whole if place not in gone], notes
     if not long:
-        return [(one.w, one.l) for _, one in whole], notes
+        return [one.row for _, one in whole], notes
     read = [_beginning(model, one, longest, one.pair.where or f"{what} {place}") for place, one in whole]
     notes.append(f"{len(long):,} of {len(pairs):,} {what}s were cut at a sentence to {longest:,} tokens.")
     kept, more = _held_to_what_is_read(model, read, training, what)
     different = [one for one in kept if training.method == "sft" or one.w != one.l]
     if same := len(kept) - len(different):
         more.append(f"{same:,} of {len(pairs):,} {what}s differ only in what was cut: left out.")
-    return [(one.w, one.l) for one in different], notes + more
+    return [one.row for one in different], notes + more
 
 
 def _whole(

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,12 +17,9 @@ from torch import Tensor, nn
 from palate.neural import devices, processes
 from palate.text import preference
 from palate.text.align import draws
-from palate.text.align.pairs import Side
+from palate.text.align.pairs import Row, Side
 from palate.text.align.training import Training
 from palate.text.logprob import score
-
-Row: TypeAlias = tuple[Side, Side]
-"""What was preferred, and what was not."""
 
 
 @dataclass
@@ -44,10 +41,13 @@ class Alignment:
     begun: float = 0.0
 
     def batches(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-        """Return the steps of an epoch."""
+        """Return the steps of an epoch; halves of an exchange are in the same one where `batch` is even.
+
+        What both would teach of a value alone, whatever the text, then cancels in one gradient.
+        """
         self.log_p, self.pairs, self.tokens = torch.zeros(2, device=self.module.device), 0, 0
         self.begun = time.perf_counter()
-        order = rng.permutation(len(self.rows))
+        order = self._order(rng)
         if (
             self.training.shard
         ):  # all processes go through the layers equally often: who is left over waits an epoch
@@ -56,12 +56,23 @@ class Alignment:
             order[start : start + self.training.batch] for start in range(0, len(order), self.training.batch)
         ]
 
+    def _order(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return all places in a drawn order, two by two: halves of an exchange, and of the others any two."""
+        links: dict[str, list[int]] = {}
+        for place, row in enumerate(self.rows):
+            links.setdefault(row.link or f"{place}", []).append(place)
+        alone = rng.permutation([group[0] for group in links.values() if len(group) == 1])
+        twos = [group for group in links.values() if len(group) > 1]
+        twos += [alone[place : place + 2].tolist() for place in range(0, len(alone) - 1, 2)]
+        drawn = [place for number in rng.permutation(len(twos)) for place in twos[number]]
+        return np.array([*drawn, *alone[len(alone) // 2 * 2 :]], np.int64)
+
     def parts(
         self, rows: NDArray[np.int64], mine: NDArray[np.int64], rng: np.random.Generator
     ) -> Iterator[tuple[Tensor, int]]:
         """Yield the losses of a step, times its pairs, a few pairs at a time."""
         self.module.make_room()
-        learned = sum(self._learned(self.rows[row][0]) for row in rows)
+        learned = sum(self._learned(self.rows[row].w) for row in rows)
         per_token = self.training.nll_weight * len(rows) / learned
         for start in range(0, len(mine), self.training.micro):
             places = mine[start : start + self.training.micro].tolist()
@@ -72,7 +83,7 @@ class Alignment:
         return len(side) - 1 if self.training.learns_prompts else len(side.answer)
 
     def _few(self, few: list[Row], places: list[int], per_token: float) -> Iterator[tuple[Tensor, int]]:
-        chosen, rejected = [one for one, _ in few], [one for _, one in few]
+        chosen, rejected = [one.w for one in few], [one.l for one in few]
         if self.training.method == "sft":
             w, nll = self._read(chosen, len(few))
             self._count(w, None, few)
@@ -128,9 +139,9 @@ class Alignment:
         losses, log_p, tokens, right, margin = 0.0, 0.0, 0, 0, 0.0
         with torch.no_grad():
             for place, pair in enumerate(self.valid):
-                tokens += len(pair[0].answer)
+                tokens += len(pair.w.answer)
                 if self.training.method == "sft":  # there is no other side
-                    log_p += float(self._read(pair[:1], 0)[0])
+                    log_p += float(self._read([pair.w], 0)[0])
                     continue
                 w, l = self._read_both(pair)  # noqa: E741
                 log_p += float(w)
@@ -161,9 +172,9 @@ class Alignment:
     def _read_both(self, pair: Row) -> tuple[Tensor, Tensor]:
         """Return log P of both answers, (1) each, read together or apart as training reads them."""
         if self.training.mode == "joint":
-            both, _ = self._read(pair, 1)
+            both, _ = self._read([pair.w, pair.l], 1)
             return both[:1], both[1:]
-        return self._read(pair[:1], 1)[0], self._read(pair[1:], 0)[0]
+        return self._read([pair.w], 1)[0], self._read([pair.l], 0)[0]
 
     # --- what is told -----------------------------------------------------------------------------------------------
 
@@ -172,7 +183,7 @@ class Alignment:
         means = told.chosen / told.chosen_tokens, told.rejected / told.rejected_tokens
         self.log_p += torch.stack([one.sum() for one in means])
         self.pairs += len(few)
-        self.tokens += sum(len(one) + (0 if l is None else len(other)) for one, other in few)
+        self.tokens += sum(len(one.w) + (0 if l is None else len(one.l)) for one in few)
 
     def told(self) -> dict[str, float]:
         """Return log P a token of both sides, their margin, tokens a second and memory."""
@@ -219,7 +230,7 @@ class Weights(nn.Module):
 
 
 def _measured(w: Tensor, l: Tensor, few: Sequence[Row]) -> preference.Pairs:  # noqa: E741
-    lengths = torch.tensor([[len(one.answer) for one in pair] for pair in few], device=w.device)
+    lengths = torch.tensor([[len(pair.w.answer), len(pair.l.answer)] for pair in few], device=w.device)
     return preference.Pairs(w, l, lengths[:, 0], lengths[:, 1])
 
 
