@@ -63,7 +63,7 @@ MODELS = "raw,sft-1,iorpo-1,sft-2,iorpo-2,sft-3,iorpo-3"
 WRITERS = ("raw", "sft-1", "iorpo-1")
 SETTINGS: dict[str, Any] = {
     "rank": 16, "alpha": 16, "dropout": 0.0, "epochs": 1, "rounds": 6, "batch": 4, "learning_rate": 1e-3,
-    "warmup": 0.05, "weight": 20.0, "recompute": False, "patience": 100,
+    "warmup": 0.05, "weight": 50.0, "recompute": False, "patience": 100,
 }  # fmt: skip
 """to be chosen on dev; no pair is cut"""
 WAYS: dict[str, tuple[str, int, bool]] = {
