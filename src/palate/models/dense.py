@@ -15,9 +15,7 @@ from palate.vocabulary import Codes
 Scores = Callable[[Contexts, Codes], NDArray[np.floating]]
 
 _CELLS = 2**22  # scores held at a time: 16 MB, or 32 MB
-_FEWEST = (
-    16  # rows at a time, in up to four times as much: the table of a large catalogue is read for each block
-)
+_FEWEST = 16  # rows at a time, in up to four times as much: a large table is read anew for each block
 
 
 def best_of_all(

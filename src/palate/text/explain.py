@@ -12,7 +12,7 @@ import numpy as np
 from palate.errors import PlanError
 from palate.text.crossentropy import STEP, Losses, bits_per_byte, from_logits, joined, perplexity
 from palate.text.language_model import LanguageModel
-from palate.text.pieces import pieces, runner, token_bytes
+from palate.text.pieces import Piece, pieces, runner, token_bytes
 
 _BUFFER = 2**25
 """Bytes of the float64 logits that are looked at together."""
@@ -178,12 +178,13 @@ def explain_loss(
             f"prompt and text are {len(ids):,} tokens, and {model.name} reads {model.context:,}: shorten them."
         )
     losses = joined(list(_losses(model, ids, shown)))  # of ids[1:]
-    told = _tokens(model, ids, losses)
+    shown_as = pieces(model.tokenizer, ids)
+    told = _tokens(model, ids, losses, shown_as[1:])
     at = len(before) - 1
     return Explanation(
         model.name,
         model.conventions() if chat else _plain(model),
-        pieces(model.tokenizer, ids)[0].text,
+        shown_as[0].text,
         tuple(told[:at]),
         tuple(told[at:]),
         n_bytes,
@@ -227,8 +228,7 @@ def _logits(model: LanguageModel, ids: Sequence[int], places: slice) -> Iterator
             yield head.logits(some).double().cpu().numpy()
 
 
-def _tokens(model: LanguageModel, ids: Sequence[int], losses: Losses) -> list[Token]:
-    shown = pieces(model.tokenizer, ids)[1:]
+def _tokens(model: LanguageModel, ids: Sequence[int], losses: Losses, shown: Sequence[Piece]) -> list[Token]:
     return [
         Token(
             piece.text,
