@@ -60,6 +60,18 @@ def test_intervals_are_proportional_to_their_width() -> None:
     assert ends[1] == pytest.approx(2 * ends[0], abs=0.2)
 
 
+def test_shares_stand_on_an_axis_from_zero_to_one_with_chance_marked() -> None:
+    drawn = charts.intervals([charts.Row("a", 0.25, None, 0)], title="t", chance=0.5)
+    words = [mark.text for mark in marks(drawn, "text", "faint")]
+    assert (words[0], words[-1]) == ("0", "1")
+    (chance,), (mean,) = marks(drawn, "path", "diagonal"), marks(drawn, "circle", "dot")
+    axis = marks(drawn, "path", "axis")
+    zero, one = (float(axis[n].get("d", "")[1:].split()[0]) for n in (1, len(axis) - 1))
+    assert float(chance.get("d", "")[1:].split()[0]) == pytest.approx((zero + one) / 2, abs=0.1)
+    assert float(mean.get("cx", "nan")) == pytest.approx(zero + (one - zero) / 4, abs=0.1)
+    assert not marks(drawn, "rect", "band")
+
+
 def test_a_logarithmic_axis_gives_equal_steps_to_equal_factors() -> None:
     spots = [charts.Spot(str(x), x, 0.1, 0) for x in (0.1, 1.0, 10.0)]
     xs = [

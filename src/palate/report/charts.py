@@ -60,21 +60,29 @@ class Line:
     series: int
 
 
-def intervals(rows: Sequence[Row], *, title: str) -> str:
-    """Draw a dot and a 95 % interval per row; the first row's interval is a band behind all."""
+def intervals(rows: Sequence[Row], *, title: str, chance: float | None = None) -> str:
+    """Draw a dot and a 95 % interval per row, and behind all what to look at them beside.
+
+    That is the first row's interval; or, of shares that `chance` is given for, the line of that chance.
+    """
     left, right, step, top = 14 + CHAR * max(len(row.label) for row in rows), WIDTH - 46.0, 22, 4
     ends = [end for row in rows for end in (row.mean, *(row.ci95 or ())) if math.isfinite(end)] + [0.0]
+    if chance is not None:
+        ends.append(1.0)
     x = Scale(min(ends), max(ends), left + 4, right - 6)
     bottom = top + step * len(rows)
     body = []
-    if rows[0].ci95:
+    if chance is not None:
+        body.append(path("diagonal", [(x(chance), top), (x(chance), bottom)]))
+    elif rows[0].ci95:
         low, high = map(x, rows[0].ci95)
         body.append(rect("band", low, top, max(high - low, 1), bottom - top))
     body.append(x_axis(x, ticks(min(ends), max(ends)), left, right, bottom))
     for place, row in enumerate(rows):
         y = top + step * (place + 0.5)
         weight = "strong" if row.strong else ""
-        body += [text(0, y + 4, row.label, weight), text(WIDTH, y + 4, number(row.mean), weight, "end")]
+        mean = number(row.mean) if chance is None else f"{row.mean:.1%}"
+        body += [text(0, y + 4, row.label, weight), text(WIDTH, y + 4, mean, weight, "end")]
         if row.ci95:
             body.append(path(f"line s{row.series}", [(x(end), y) for end in row.ci95]))
         if math.isfinite(row.mean):

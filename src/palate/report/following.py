@@ -29,7 +29,7 @@ def write_ranking(found: Ranking, accuracy: Accuracy, path: Path, *, name: str) 
         groups = [one for one in accuracy.groups if one.by == by]
         if groups:
             rows = [charts.Row(one.name, one.accuracy.mean, one.accuracy.ci95, 0) for one in groups]
-            drawn[title] = Markup(charts.intervals(rows, title=title))  # noqa: S704 - svg.py escapes
+            drawn[title] = Markup(charts.intervals(rows, title=title, chance=0.5))  # noqa: S704 - svg.py escapes
     strips = []
     for strip in found.strips:
         largest = float(np.abs(strip.gain).max()) or 1.0
