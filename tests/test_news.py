@@ -178,3 +178,45 @@ def test_a_column_that_is_not_there_is_named():
         Impressions.from_table(TABLE, clicked="clicks")
     with pytest.raises(DataError, match="candidates"):
         Impressions.from_table({"user": ["ann"]})
+
+
+@pytest.mark.parametrize("nothing", [[[], []], [None, None], [None, []], [[None], []]])
+def test_readers_without_any_history_are_read(nothing: list[Any]):
+    table = {"user": ["a", "b"], "history": nothing, "candidates": [["x", "y"], ["y", "z"]]}
+    shown = Impressions.from_table(table)
+    assert (shown.histories.lengths[shown.history_of] == 0).all()
+    assert ids(shown, shown.candidate) == ["x", "y", "y", "z"]
+    numbers = Impressions.from_table(table | {"candidates": [[1, 2], [2, 3]]})
+    assert ids(numbers, numbers.candidate) == [1, 2, 2, 3]
+
+
+def test_clicks_on_nothing_and_no_clicks_told_are_two_things():
+    table = {"user": ["a", "b"], "candidates": [["x", "y"], ["y", "z"]]}
+    assert Impressions.from_table(table | {"clicked": [[], []]}).n_clicks == 0
+    assert Impressions.from_table(table | {"clicked": [None, None]}).clicked is None
+
+
+@pytest.mark.parametrize("column", ["history", "clicked"])
+def test_ids_of_two_kinds_are_refused_by_name(column: str):
+    table = {"user": ["a", "b"], "candidates": [["x", "y"], ["y", "z"]], column: [[7], []]}
+    with pytest.raises(
+        DataError, match=rf"'{column}' holds Int64 ids and 'candidates' String ids: make both"
+    ):
+        Impressions.from_table(table)
+
+
+def test_fresh_articles_are_those_first_shown_lately():
+    hour = 3_600
+    shown = Impressions.from_table(
+        {
+            "user": ["a", "b", "a"],
+            "time": [0, 10 * hour, 12 * hour],
+            "history": [["old"], [], []],
+            "candidates": [["x", "y"], ["y", "z"], ["w", "x"]],
+        }
+    )
+    assert shown.fresh(1).to_list() == ["w"]
+    assert shown.fresh(3).to_list() == ["w", "z"]
+    assert shown.fresh(100).to_list() == ["w", "x", "y", "z"]  # what only stands in a history was never shown
+    with pytest.raises(DataError, match="hours = 0"):
+        shown.fresh(0)

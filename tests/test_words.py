@@ -31,14 +31,12 @@ def test_a_text_is_cut(tokenizer: Tokenizer, text: str | None, expected: list[st
     assert lists.to_list() == [expected, ["x"]]
 
 
-def test_codes_pad_cut_and_leave_out_what_is_not_known():
-    texts = pl.Series(["b a b", "", "c"])
-    coded = words.encode(texts)
+def test_codes_leave_out_what_is_not_known():
+    coded = words.encode(pl.Series(["b a b", "", "c"]))
     assert coded.words.ids.to_list() == ["a", "b", "c"]
-    assert coded.padded(9).tolist() == [[1, 0, 1], [3, 3, 3], [2, 3, 3]]
-    assert coded.padded(2).tolist() == [[1, 0], [3, 3], [2, 3]]
+    assert (coded.word.tolist(), coded.indptr.tolist()) == ([1, 0, 1, 2], [0, 3, 3, 4])
     again = words.encode(pl.Series(["a new b"]), words=coded.words)
-    assert again.padded(9).tolist() == [[0, 1]]
+    assert (again.word.tolist(), again.lengths.tolist()) == ([0, 1], [2])
 
 
 def test_rare_words_are_those_of_few_texts():

@@ -75,6 +75,16 @@ def fit(kind: str, world_seed: int, label: str, seed: int) -> dict[str, Any]:
     return found | {"auc": round(told.mean, 4), "ci95": [round(end, 4) for end in told.ci95]}
 
 
+def settings(label: str) -> dict[str, Any]:
+    """Return a model's parameters but its seed: figures of other ones are made anew."""
+    import palate
+
+    if label in ("oracle", "impersonal"):
+        return {}
+    params = palate.models.create(label.partition("-")[0]).params()
+    return json.loads(json.dumps({name: value for name, value in params.items() if name != "seed"}))
+
+
 def as_one(shown: Any) -> Any:
     """The same impressions, all of one reader."""
     from palate.vocabulary import Vocabulary
@@ -92,14 +102,16 @@ def attention(model: Any, world: Any, valid: Any, shuffles: int = 1_000) -> dict
     module, titles = model.network(), model.titles()
     names = unpacked(model.fitted.state.words).ids.to_list()
     stems = np.array([name.rstrip("0123456789") for name in names])
-    users = [int(one[1:]) for one in valid.users.decode(valid.user)]
+    ids = valid.users.decode(valid.user)
+    users, people = ids.str.slice(1).cast(int).to_list(), 1 + model.users.encode(ids)
     code, facets = model.items.encode(valid.articles.ids), world.likes.shape[1]
     share = np.zeros((len(users), facets))
     for row, user in enumerate(users):
         articles = np.unique(code[valid.candidate[valid.indptr[row] : valid.indptr[row + 1]]])
         nobody = type(titles)(np.zeros(2, np.int64), np.empty(0, np.int32))
-        who = 1 + int(model.users.code(f"U{user:0{len(str(5_000))}}"))
-        batch = compose(titles, nobody, np.array([who]), np.zeros(len(articles), np.int64), articles)
+        batch = compose(
+            titles, nobody, people[[row]].astype(np.int64), np.zeros(len(articles), np.int64), articles
+        )
         with torch.inference_mode():
             tokens = module.tokens(module.tapped(batch.words), batch)
         words = np.concatenate(
@@ -164,9 +176,12 @@ def main() -> None:
             for label in (*PLAIN, *LEARNED):
                 for seed in options.seeds if label in LEARNED else [0]:
                     asked = {"kind": kind, "world": world, "model": label, "seed": seed}
+                    asked["settings"] = settings(label)
                     runs = kept(options.out)
                     if any(asked.items() <= run.items() for run in runs):
                         continue
+                    same = asked.keys() - {"settings"}
+                    runs = [run for run in runs if any(run[name] != asked[name] for name in same)]
                     found = asked | common.worker(__file__, kind, str(world), label, str(seed))
                     common.say(str(found))
                     runs.append(found)

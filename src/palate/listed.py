@@ -13,12 +13,30 @@ from palate.vocabulary import as_ids
 def lists(frame: pl.DataFrame, column: str, source: str) -> pl.Series:
     """Return a column of lists. Raises DataError for another."""
     found = frame[column]
+    if found.dtype == pl.Null:
+        found = found.cast(pl.List(pl.Null))
     if not isinstance(found.dtype, pl.List | pl.Array):
         raise DataError(
             f"{source}: column '{column}' holds {found.dtype}, and lists of article ids were expected. For text such "
             f"as 'n1 n2', split it first: table.with_columns(pl.col('{column}').str.split(' '))."
         )
     return found.cast(pl.List(found.dtype.inner))
+
+
+def alike(found: pl.Series, shown: pl.Series, source: str) -> pl.Series:
+    """Return lists of ids of one kind with those of `shown`; nothing but empty lists is of any kind.
+
+    Raises DataError where the ones are text and the others numbers.
+    """
+    kinds = [one.dtype.inner for one in (found, shown)]  # type: ignore[attr-defined]
+    if kinds[0] == pl.Null:
+        return found.cast(shown.dtype)
+    if kinds[0].is_numeric() != kinds[1].is_numeric():
+        raise DataError(
+            f"{source}: '{found.name}' holds {kinds[0]} ids and '{shown.name}' {kinds[1]} ids: make both text or both "
+            f"integers, as by table.with_columns(pl.col('{found.name}').cast(pl.List(pl.{kinds[1]})))."
+        )
+    return found
 
 
 def marked(told: pl.Series, shown: pl.Series, source: str) -> NDArray[np.bool_]:
@@ -45,6 +63,7 @@ def marked(told: pl.Series, shown: pl.Series, source: str) -> NDArray[np.bool_]:
             f"{source}: '{told.name}' has a missing mark (null) in {row_numbers(lacking(told))}: give true or false "
             "for each candidate."
         )
+    told = alike(told, shown, source)
     found = pl.DataFrame({"row": np.arange(len(told)), "shown": shown, "told": told})
     ids = found.select("row", "told").explode("told").drop_nulls().unique()
     each = found.select("row", "shown").explode("shown")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from palate.columns import ColumnReader, TimeUnit
 from palate.errors import DataError
 from palate.interactions import Histories, Interactions
-from palate.listed import lacking, lists, marked, members, row_numbers, starts
+from palate.listed import alike, lacking, lists, marked, members, row_numbers, starts
 from palate.tables import require_column, to_frame
 from palate.vocabulary import Codes, Vocabulary, as_ids
 
@@ -139,7 +139,7 @@ class Impressions:
             table: `candidates` and `history` are columns of lists of article ids, oldest click first; a missing history
                 is an empty one, and a missing article is left out of it. `clicked` is a column of lists of true and
                 false (or 1 and 0), as long as the candidates; or of lists of ids, those that were clicked. A default
-                column that is not there is left out.
+                column that is not there is left out; where nothing stands in `clicked` there are no labels.
             user, candidates, clicked, history, time: the names of the columns.
             time_unit: of numeric times. source: what messages call the table.
 
@@ -157,7 +157,7 @@ class Impressions:
                 require_column(frame, column, source=source, role=role)
         shown = lists(frame, candidates, source)
         past = (
-            lists(frame, history, source)
+            alike(lists(frame, history, source), shown, source)
             if history in frame.columns
             else pl.Series(history, [[]] * len(frame), dtype=shown.dtype)
         )
@@ -172,7 +172,9 @@ class Impressions:
                 f"{source}: a candidate has no id (null) in {row_numbers(missing)}, and labels go by place. Leave "
                 "those rows out, or drop the candidate together with its label."
             )
-        labels = marked(frame[clicked], shown, source) if clicked and clicked in frame.columns else None
+        labels = None
+        if clicked is not None and clicked in frame.columns and frame[clicked].count():
+            labels = marked(frame[clicked], shown, source)
         times = None
         if time is not None and time in frame.columns:
             times = reader.times(time, time_unit)
@@ -314,6 +316,19 @@ class Impressions:
         first = np.full(len(self.articles), np.iinfo(np.int64).max)
         np.minimum.at(first, self.candidate, self.time[self.row_of])
         return first
+
+    def fresh(self, hours: float) -> pl.Series:
+        """Return the ids of the articles that were first shown in the last `hours` of these impressions.
+
+        What a reader of today may be given: `model.recommend(..., candidates=shown.fresh(48))`. Where the catalogue has
+        a time of publication, a filter on that does the same: `where="published >= 2019-11-14"`.
+        """
+        if not hours > 0:
+            raise DataError(f"hours = {hours}: expected a number above 0.")
+        first = self.first_seen()
+        assert self.time is not None
+        last = int(self.time.max(initial=0))
+        return self.articles.ids.filter(pl.Series((first > last - 3_600 * hours) & (first <= last)))
 
     def codes_in(self, articles: Vocabulary) -> Codes:
         """Return the code in another vocabulary of each article here, -1 for one that is not there."""

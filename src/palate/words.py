@@ -53,16 +53,6 @@ class Texts:
         """Words of each text, (texts)."""
         return np.diff(self.indptr)
 
-    def padded(self, longest: int) -> Codes:
-        """Return (texts, longest or less) codes, padded on the right with the number of words; what is over is cut."""
-        width = max(1, min(longest, int(self.lengths.max(initial=0))))
-        place = np.arange(width)
-        at = self.indptr[:-1, None] + place  # (texts, width)
-        there = place < self.lengths[:, None]
-        table = np.full(there.shape, len(self.words), np.int32)
-        table[there] = self.word[at[there]]
-        return table
-
 
 def cut(texts: pl.Series, tokenizer: Tokenizer = "words") -> pl.Series:
     """Return the words of each text as lists; of a missing text none."""

@@ -47,8 +47,8 @@ def test_a_folder_is_read(tmp_path: Path):
     assert articles["title"].to_list() == ["A goal 🥅 for März", "標題", ""]
     assert articles["title_entities"].to_list() == [["Q5"], [], []]
     said = " ".join(data.notes)
-    assert "1 of 4 articles are not in news.tsv" in said
-    assert "1 articles have no title" in said
+    assert "1 of 4 articles are not in the table of articles" in said
+    assert "1 of 3 articles have no title" in said
     assert "1 lists of entities do not read" in said
     assert "1 impressions have no click" in said
     assert "1 of 3 impressions are of readers without a history" in said
@@ -225,3 +225,43 @@ def test_titles_with_tabs_entities_and_empty_histories_survive_and_blanks_in_ids
     odd = NewsDataset("odd", first.articles, Impressions.from_table(table))
     with pytest.raises(DataError, match="hold blanks, as 'a b'"):
         to_mind(odd, tmp_path / "odd")
+
+
+def test_blanks_between_candidates_are_no_candidates(tmp_path: Path):
+    shown = mind.load(write(tmp_path / "a", ["1\tU2\t11/14/2019 2:14:46 PM\tN1\tN3  N2 "])).train
+    assert shown.articles.decode(shown.candidate).to_list() == ["N3", "N2"]
+    labelled = mind.load(write(tmp_path / "b", ["1\tU2\t11/14/2019 2:14:46 PM\tN1\tN3-1  N2-0"])).train
+    assert labelled.labels.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ("x\tU9\t11/14/2019 2:14:46 PM\tN1\tN3-1 N2-0", "have no impression number: line 4"),
+        ("9\tU9\t11/14/2019 2:14:46 PM\tN1\tN3-1 -1", "have a candidate without -1 or -0: line 4"),
+    ],
+)
+def test_an_odd_line_is_told_and_left_out_when_asked(bad: str, said: str, tmp_path: Path):
+    place = write(tmp_path / "MINDtiny", [*BEHAVIORS, bad])
+    with pytest.raises(DataError, match=said):
+        mind.load(place)
+    data = mind.load(place, bad_rows="drop")
+    assert any(said in note for note in data.notes)
+    assert data.train.number is not None
+    assert data.train.number.tolist() == mind.load(write(tmp_path / "good")).train.number.tolist()  # type: ignore[union-attr]
+
+
+def test_lines_that_are_no_utf_8_are_told_by_number(tmp_path: Path):
+    place = write(tmp_path / "MINDtiny")
+    lines = (place / "behaviors.tsv").read_bytes().splitlines()
+    (place / "behaviors.tsv").write_bytes(
+        b"\n".join([lines[0], lines[1].replace(b"U1", b"U\xff"), *lines[2:]])
+    )
+    with pytest.raises(DataError, match="1 of 3 lines are not UTF-8: line 2"):
+        mind.load(place)
+    assert len(mind.load(place, bad_rows="drop").train) == 2
+
+
+def test_a_control_character_parts_no_title(tmp_path: Path):
+    data = mind.load(write(tmp_path / "MINDtiny", news=[NEWS[0].replace("A goal", "A\x01goal"), *NEWS[1:]]))
+    assert data.articles.table["title"][0].startswith("A goal")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -247,3 +249,27 @@ def test_a_seed_is_a_news_world():
         news_world(weight=0.1)
     with pytest.raises(DataError, match="4 x shown"):
         news_world(articles=50)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ({"facets": 0}, "facets = 0"),
+        ({"facets": 11}, "1 to 10 facets"),
+        ({"topics": 27}, "of 1 to 26 topics"),
+        ({"history": -1}, "history = -1"),
+        ({"sharpness": 0.0}, "sharpness above 0"),
+        ({"popularity": float("nan")}, "popularity = nan"),
+    ],
+)
+def test_numbers_that_make_no_news_world_are_refused(numbers: dict[str, Any], said: str):
+    with pytest.raises(DataError, match=said):
+        news_world(**numbers)
+
+
+def test_each_topic_has_words_of_its_own():
+    world = news_world(users=20, articles=400, facets=4, topics=26, shown=5, seed=1)
+    stems = {
+        word.rstrip("0123456789") for title in world.dataset.articles.table["title"] for word in title.split()
+    }
+    assert len(stems - {"common"}) == len({(f, t) for row in world.topic for f, t in enumerate(row)})

@@ -227,6 +227,53 @@ def test_two_tables_of_one_s_own_are_split_by_time(
     assert found.model("content").metrics["impression_auc"].mean == pytest.approx(by_hand)
 
 
+def test_articles_that_no_table_has_are_counted_and_end_no_run(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    world = news_world(users=150, articles=400, impressions=4, shown=8, like_mind=True, seed=3).dataset
+    data = own(tmp_path, world, "parquet")
+    early, late = (part.articles.ids for part in world.train.before(0.8))
+    gone = late.filter(~late.is_in(early.implode()))
+    assert len(gone) > 5
+    articles = pl.read_csv(tmp_path / "articles.csv")
+    articles.filter(~pl.col("article_id").is_in(gone.implode())).write_csv(tmp_path / "articles.csv")
+    told = {
+        "data": data,
+        "models": [NRMS],
+        "evaluate": {"metrics": ["impression_auc"], "bootstrap": 0},
+        "report": {"examples": 60},
+    }
+    found = run(told, out=tmp_path / "out")
+    assert found.examples
+    assert found.looks
+    shown = [one for example in found.examples for one in example.recommended]
+    assert any(one.item in gone.to_list() for one in shown)
+    assert all(not one.reasons for one in shown if one.item in gone.to_list())
+    assert any(f"{len(gone):,} of " in note and "they have no text" in note for note in found.data.notes)
+
+
+def test_a_recipe_takes_the_publisher_s_files_where_they_are(
+    small: palate.NewsDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    palate.datasets.to_mind(replace(small, name="MINDdemo"), tmp_path / "data")
+    monkeypatch.setenv("PALATE_DATA", str(tmp_path / "data"))
+    content = Plan.load("nrms-mind").resolved()
+    for model in content["models"]:
+        if model["name"] == "nrms":
+            model |= {"batch": 512, "device": "cpu"}
+    content["evaluate"]["bootstrap"] = 0
+    found = run(content, out=tmp_path / "out")
+    assert found.data.name == "mind-demo"
+    assert not any("not on this machine" in said for said in found.notes)
+    assert found.split.method == "given"
+    assert small.valid is not None
+    assert found.split.test == len(small.valid)
+    assert len(found.model("nrms").training) == 5
+    page = render(found)
+    assert page.count("<caption>nrms</caption>") == 1
+    assert "clicks-so-far" in page
+
+
 def test_a_file_without_its_articles_and_a_set_without_a_test_say_what_to_give(
     small: palate.NewsDataset, tmp_path: Path
 ) -> None:

@@ -5,10 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from palate import Impressions
 from palate.errors import PlanError
 from palate.kernels.logistic import epoch, step
 from palate.models.mf import MF
 from tests.worlds import checkerboard, world
+
+
+def test_strangers_among_impressions_are_scored_by_nobody() -> None:
+    """Who has no name in train has no score; who has is scored by it, whatever was shown as the history."""
+    data = world(seed=1)
+    model = MF(epochs=1, factors=4, seed=1).fit(data)
+    known, items = data.users.ids[0], data.items.ids.head(3).to_list()
+    shown = Impressions.from_table(
+        {"user": [known, "stranger"] if data.users.is_text else [known, 10**9],
+         "history": [[], [items[0]]], "candidates": [items, items]}
+    )  # fmt: skip
+    scores = model.score_impressions(shown).reshape(2, 3)
+    assert scores[0] == pytest.approx(model.score(users=[known], items=items)[0])
+    assert (scores[1] == -np.inf).all()
 
 
 def parts(seed: int, users: int = 3, items: int = 4, size: int = 5) -> list[np.ndarray]:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from palate.catalogue import Catalogue
 from palate.columns import BadRows
 from palate.datasets.fetch import data_folders
-from palate.datasets.newsdata import NewsDataset, Part
+from palate.datasets.newsdata import NewsDataset, Part, lacking_text
 from palate.errors import DataError, FetchError, listing
 from palate.news import Impressions, oddities
 from palate.vocabulary import Vocabulary
@@ -35,6 +35,7 @@ LICENCE = "Microsoft Research licence: non-commercial research, no redistributio
 NAMES = ("mind-demo", "mind-small", "mind-large")
 NEWS = ("item", "category", "subcategory", "title", "abstract", "url", "title_entities", "abstract_entities")
 BEHAVIORS = ("number", "user", "time", "history", "candidates")
+_APART = b"\x01"
 _TIME = "%m/%d/%Y %I:%M:%S %p"
 _NAMED: dict[str, Part] = {"train": "train", "dev": "valid", "valid": "valid", "test": "test"}
 _ENDS = re.compile(rf"(?:^|[_-])({'|'.join(_NAMED)})$")
@@ -83,14 +84,7 @@ def load(
     tables = [_news(files, bad_rows, notes) for files in parts.values()]
     articles = _merged(tables, notes)
     found = {part: _behaviors(files, bad_rows, notes) for part, files in parts.items()}
-    lacking = {
-        part: int((one.codes_in(Vocabulary(articles.table["item"])) < 0).sum()) for part, one in found.items()
-    }
-    for part, count in lacking.items():
-        if count:
-            notes.append(
-                f"{part}: {count:,} of {len(found[part].articles):,} articles are not in news.tsv; they have no text."
-            )
+    notes += lacking_text(articles, found)
     return NewsDataset(
         name or place.name,
         articles,
@@ -217,17 +211,19 @@ def _rows(
     raw: bytes, columns: tuple[str, ...], source: str, bad_rows: BadRows, notes: list[str]
 ) -> pl.DataFrame:
     """Return rows of text with their line numbers; those of another number of columns are refused or dropped."""
+    raw = raw.replace(_APART, b" ")  # which no text has, and which parts cells here, so that each line is one
     try:
         lines = pl.read_csv(
-            io.BytesIO(raw), separator="\x01", has_header=False, new_columns=["line"], quote_char=None,
+            io.BytesIO(raw), separator=_APART.decode(), has_header=False, new_columns=["line"], quote_char=None,
             schema_overrides={"column_1": pl.String},
         )  # fmt: skip
     except pl.exceptions.NoDataError:
         raise DataError(f"{source} is empty.") from None
     except pl.exceptions.PolarsError as error:
-        raise DataError(
-            f"{source} does not read as text ({str(error).splitlines()[0]}): it must be UTF-8."
-        ) from None
+        readable = _readable(raw, source, bad_rows, notes)
+        if readable == raw:
+            raise DataError(f"{source} does not read as text ({str(error).splitlines()[0]}).") from None
+        return _rows(readable, columns, source, bad_rows, notes)
     lines = lines.with_row_index("row", offset=1).with_columns(pl.col("line").str.strip_chars_end("\r"))
     lines = lines.filter(pl.col("line").fill_null("") != "")
     tabs = lines["line"].str.count_matches("\t", literal=True) + 1
@@ -237,6 +233,21 @@ def _rows(
     lines = lines.filter(good)
     parts = pl.col("line").str.split_exact("\t", len(columns) - 1).struct.rename_fields(list(columns))
     return lines.select("row", parts.alias("cells")).unnest("cells")
+
+
+def _readable(raw: bytes, source: str, bad_rows: BadRows, notes: list[str]) -> bytes:
+    """Return the lines that are UTF-8, the others made empty, with a note. Raises DataError for the first ones."""
+    lines = raw.split(b"\n")
+    good = np.ones(len(lines), np.bool_)
+    for place, line in enumerate(lines):
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            good[place] = False
+            lines[place] = b""
+    rows = pl.Series(np.arange(1, len(lines) + 1))
+    _kept(pl.Series(good), rows, "are not UTF-8", source, bad_rows, notes)
+    return b"\n".join(lines)
 
 
 def _kept(
@@ -275,9 +286,6 @@ def _merged(tables: list[pl.DataFrame], notes: list[str]) -> Catalogue:
         entities[column], torn = lists, torn + bad
     if torn:
         notes.append(f"{torn:,} lists of entities do not read as JSON; they are taken as empty.")
-    empty = int((distinct["title"] == "").sum())
-    if empty:
-        notes.append(f"{empty:,} articles have no title.")
     return Catalogue.from_table(
         distinct.with_columns(**entities).sort("item"),
         name="title",
@@ -307,7 +315,9 @@ def _behaviors(files: _Files, bad_rows: BadRows, notes: list[str]) -> Impression
     source = files.source(files.behaviors)
     table = _rows(files.open(files.behaviors), BEHAVIORS, source, bad_rows, notes)
     time = table["time"].str.to_datetime(_TIME, strict=False, time_unit="us")
-    shown = table["candidates"].str.strip_chars().str.split(" ")
+    shown = table["candidates"].str.extract_all(r"\S+")
+    number = table["number"].cast(pl.Int64, strict=False)
+    numbered = number.count() > 0
     good = _kept(table["user"] != "", table["row"], "have no user", source, bad_rows, notes)
     good &= _kept(
         time.is_not_null(), table["row"], "have no time as 11/12/2019 2:14:46 PM", source, bad_rows, notes
@@ -315,9 +325,15 @@ def _behaviors(files: _Files, bad_rows: BadRows, notes: list[str]) -> Impression
     good &= _kept(
         table["candidates"].str.strip_chars() != "", table["row"], "show nothing", source, bad_rows, notes
     )
+    if numbered:
+        good &= _kept(
+            number.is_not_null(), table["row"], "have no impression number", source, bad_rows, notes
+        )
+    else:
+        notes.append(f"{source}: no impression has a number; a submission counts them from 1.")
     marked = table.select(
         n=pl.lit(shown).list.len(),
-        marks=pl.col("candidates").str.count_matches(r"-[01](?: |$)"),
+        marks=pl.col("candidates").str.count_matches(r"\S-[01](?:\s|$)"),
     )
     unlabelled = int((marked["marks"] == 0).sum()) == len(table)
     if not unlabelled:
@@ -329,7 +345,8 @@ def _behaviors(files: _Files, bad_rows: BadRows, notes: list[str]) -> Impression
             bad_rows,
             notes,
         )
-    table, shown, time = table.filter(good), shown.filter(good), time.filter(good)
+    table = table.filter(good)
+    shown, time, number = (one.filter(good) for one in (shown, time, number))
     if not len(table):
         raise DataError(f"{source}: no impression is left.")
     clicked: NDArray[np.bool_] | None = None
@@ -343,5 +360,4 @@ def _behaviors(files: _Files, bad_rows: BadRows, notes: list[str]) -> Impression
         table["user"], history, shown, clicked, time.dt.epoch("s").to_numpy(), history_of=history_of
     )
     notes.extend(f"{source}: {note}" for note in oddities(found))
-    number = table["number"].cast(pl.Int64, strict=False)
-    return found if number.null_count() else replace(found, number=number.to_numpy())
+    return replace(found, number=number.to_numpy()) if numbered else found

@@ -10,7 +10,7 @@ from typing import Any
 from palate.columns import BadRows
 from palate.datasets import files, mind, own
 from palate.datasets.dataset import DatasetInfo
-from palate.datasets.newsdata import NewsDataset, Part
+from palate.datasets.newsdata import NewsDataset, Part, lacking_text
 from palate.datasets.simulate import news_world
 from palate.errors import DataError, did_you_mean
 from palate.news import Impressions
@@ -131,5 +131,9 @@ def _of_files(
     if text is not None:
         catalogue = catalogue.reading(text)
     return NewsDataset(
-        path.stem, catalogue, shown, source=str(path), notes=(*opened.notes, *notes, *shown.notes)
+        path.stem,
+        catalogue,
+        shown,
+        source=str(path),
+        notes=(*opened.notes, *notes, *shown.notes, *lacking_text(catalogue, {"train": shown})),
     )

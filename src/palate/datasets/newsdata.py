@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import polars as pl
 
 from palate.catalogue import Catalogue
 from palate.errors import DataError, SplitError, listing
 from palate.news import Impressions
+from palate.vocabulary import Vocabulary
 
 Part = Literal["train", "valid", "test"]
 PARTS: tuple[Part, ...] = ("train", "valid", "test")
+
+
+def lacking_text(articles: Catalogue, parts: Mapping[Part, Impressions]) -> list[str]:
+    """Return what models of words cannot read, in words: articles without a title, and those of no catalogue."""
+    found = []
+    title = articles.text[:1] or ((articles.name,) if articles.name else ())
+    empty = sum(
+        int((articles.table[column].cast(pl.String).fill_null("").str.strip_chars() == "").sum())
+        for column in title
+    )
+    if empty:
+        found.append(f"{empty:,} of {len(articles):,} articles have no {title[0]}.")
+    known = Vocabulary.of(articles.table["item"])
+    for part, shown in parts.items():
+        count = int((shown.codes_in(known) < 0).sum())
+        if count:
+            found.append(
+                f"{part}: {count:,} of {len(shown.articles):,} articles are not in the table of articles; they have no "
+                "text."
+            )
+    return found
 
 
 @dataclass(frozen=True, eq=False)

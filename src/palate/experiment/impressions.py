@@ -211,6 +211,7 @@ def _told(
         scores, clicked = model.score_impressions(one), one.labels
         order = np.argsort(-scores, kind="stable")
         articles = one.articles.decode(one.candidate)
+        knows = (one.codes_in(model.items)[one.candidate] >= 0) & np.isfinite(scores)
         past = one.articles.decode(one.histories.item[::-1])
         known = past.filter(past.is_in(model.items.ids.implode())).reverse().to_list()
         user = one.users.ids[0]
@@ -220,8 +221,7 @@ def _told(
         recommended = []
         for rank, place in enumerate(order[:ITEMS].tolist(), start=1):
             item = articles[place]
-            can_say = known and np.isfinite(scores[place])
-            because = reasons(model, who, item, catalogue)[1] if can_say else []
+            because = reasons(model, who, item, catalogue)[1] if known and knows[place] else []
             recommended.append(
                 Recommended(
                     item=str(item),
@@ -242,8 +242,8 @@ def _told(
                 recommended=recommended,
             )
         )
-        if len(looks) < _LOOKS and known:
-            best = next(place for place in order.tolist() if clicked[place])
+        best = next((place for place in order.tolist() if clicked[place] and knows[place]), None)
+        if len(looks) < _LOOKS and known and best is not None:
             looks += _looked(model, label, who, articles[best], catalogue, clicked=True)
     return examples, looks
 

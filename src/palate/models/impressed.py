@@ -40,7 +40,7 @@ def scores(model: Recommender, shown: Impressions) -> NDArray[np.float64]:
         rows = order[start : start + BLOCK]
         events = past.select(shown.history_of[rows])
         contexts = Contexts(pl.Series(rows), user[shown.user[rows]], events, rated=False)
-        able = model._known(contexts)
+        able = model._known(contexts) if model.folds_in else contexts.users >= 0
         rows, contexts = rows[able], contexts.select(able)
         if not len(rows):
             continue

@@ -20,7 +20,7 @@ from palate.evaluation.result import Measured, ModelFacts, RatingFacts, Result, 
 from palate.report import charts, words
 from palate.report.svg import number
 from palate.report.toml import write
-from palate.report.training import training_charts
+from palate.report.training import training_charts, training_tables
 
 _COLOURS = 6  # of models; baselines follow in three greys, random in the faintest
 _INK = 9
@@ -43,6 +43,7 @@ def render(result: Result) -> str:
             facts=_facts(result.data.description),
             toml=write(result.plan),
             training=[Markup(svg) for svg in training_charts(result.models, series)],  # noqa: S704 - svg.py escapes
+            epochs=training_tables(result.models),
             charts={name: Markup(svg) for name, svg in _charts(result, series).items()},  # noqa: S704 - svg.py escapes
         )
     )

@@ -1,4 +1,4 @@
-"""How models learned: what `fit` saw of them, one chart for each quantity.
+"""How models learned: what `fit` saw of them, one chart for each quantity, and all of it in figures.
 
 Quantities are told by name. `train_x` and `valid_x` are the same on rows that were learned from and on rows that were
 not: where they part, a model learns its rows by heart. A model of two parts tells of them in turn, by names of their
@@ -8,6 +8,7 @@ own: each line runs over the rows that have its figure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from palate.evaluation.result import ModelFacts, metric_name
 from palate.report import charts
@@ -48,6 +49,35 @@ def training_charts(models: Sequence[ModelFacts], series: Mapping[str, int]) -> 
         title = f"{_words(name)} while learning"
         drawn.append(charts.curves(lines, title=title, x_label=by, y_label=_words(name)))
     return [chart for chart in drawn if chart]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What one model saw while it learned, in figures."""
+
+    label: str
+    columns: tuple[str, ...]
+    rows: list[list[str]]
+
+
+def training_tables(models: Sequence[ModelFacts]) -> list[Table]:
+    """Return what each model saw, a row for each epoch or iteration."""
+    return [
+        Table(
+            model.label,
+            tuple(_words(name) for name in names),
+            [[_cell(row.get(name)) for name in names] for row in model.training],
+        )
+        for model in models
+        if model.training and (names := list(dict.fromkeys(name for row in model.training for name in row)))
+    ]
+
+
+def _cell(value: float | None) -> str:
+    """Write a count whole, and any other number to five digits."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.5g}"
 
 
 def _step(model: ModelFacts) -> str:

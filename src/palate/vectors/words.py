@@ -80,8 +80,8 @@ def _checked(
     if size is not None and width != size:
         where = f", line {line:,}" if line else ""
         raise DataError(
-            f"{path.name}{where}: vectors of {width:,} numbers, and {size:,} were asked for: set word_size = {width}, "
-            "or give another file."
+            f"{path.name}{where}: vectors of {width:,} numbers, and {size:,} were asked for: set word_size = {width} "
+            "(of nrms also residual = false, which preset = incumbent has), or give another file."
         )
     return table if table.shape[1] == width else np.zeros((len(table), width), np.float32)
 

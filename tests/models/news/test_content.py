@@ -210,3 +210,17 @@ def test_the_recipe_of_a_cold_start_shows_who_can_and_who_cannot(tmp_path: Path)
     assert recall.pop("content") > 0.08
     assert set(recall.values()) == {0.0}
     assert result.examples[0].label == "content"
+
+
+def test_what_had_no_vector_is_asked_for_again(told: tuple[Path, np.ndarray]) -> None:
+    path, table = told
+    pl.DataFrame({"id": [1, 2], "vector": table[1:3].tolist()}).write_parquet(path)
+    some = palate.Interactions.from_table({"user": [0, 0, 1], "item": [1, 3, 2]})
+    with pytest.warns(PalateWarning, match="no vector of 1 of 3 items"):
+        model = palate.models.create("content", vectors=path).fit(some)
+    pl.DataFrame({"id": [3, 4], "vector": table[3:5].tolist()}).write_parquet(path)
+    wider = model.with_articles(palate.Catalogue.from_table({"item": [4], "name": ["x"]}, name="name"))
+    unit = table / np.linalg.norm(table, axis=1, keepdims=True)
+    assert wider.score(histories=[[1]], items=range(1, 5))[0] == pytest.approx(
+        (unit @ unit[1])[1:5], abs=1e-6
+    )

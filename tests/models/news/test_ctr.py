@@ -36,10 +36,12 @@ def events(part: Impressions) -> list[tuple[int, Any, bool]]:
 
 def counted(shown: Impressions, train: Impressions, strength: float, *, running: bool = True) -> list[float]:
     """The smoothed rate by hand: over all that happened in an earlier second."""
-    seen = events(train) + (events(shown) if running else [])
-    mean = train.n_clicks / train.n_candidates
+    learned = events(train)
+    seen = learned + (events(shown) if running else [])
     found = []
     for time, one, _ in events(shown):
+        before = [hit for when, _, hit in learned if when < time]
+        mean = sum(before) / len(before) if before else 0.0
         mine = [hit for before, article, hit in seen if article == one and before < time]
         found.append((sum(mine) + strength * mean) / (len(mine) + strength))
     return found
@@ -59,7 +61,7 @@ def test_the_click_rate_is_that_of_what_came_before(world: NewsWorld, running: b
 
 
 def test_clicks_of_train_that_came_later_change_nothing(world: NewsWorld):
-    """Labels of train that are turned round from a moment on, as many as before, change no score until then."""
+    """Labels of train that are others from a moment on, and more or fewer, change no score until then."""
     train, shown = world.dataset.train, valid(world)
     assert train.time is not None
     assert shown.time is not None
@@ -67,13 +69,25 @@ def test_clicks_of_train_that_came_later_change_nothing(world: NewsWorld):
     later = (train.time >= moment)[train.row_of]
     rolled = train.labels.copy()
     rolled[later] = np.roll(rolled[later], 1)
-    scores = [
+    none = train.labels & ~later
+    plain, *others = (
         palate.CTR().fit(replace(train, clicked=labels)).score_impressions(shown)
-        for labels in (train.labels, rolled)
-    ]
+        for labels in (train.labels, rolled, none)
+    )
     until = (shown.time <= moment)[shown.row_of]
-    assert (scores[0][until] == scores[1][until]).all()
-    assert (scores[0][~until] != scores[1][~until]).any()
+    for scores in others:
+        assert (plain[until] == scores[until]).all()
+        assert (plain[~until] != scores[~until]).any()
+
+
+def test_clicks_so_far_are_counted(world: NewsWorld):
+    train, shown = world.dataset.train, valid(world)
+    late = replace(shown, time=None)
+    clicks = palate.CTR(of="clicks").fit(train).score_impressions(late)
+    of_article = dict.fromkeys(train.articles.ids, 0)
+    for article in train.articles.decode(train.candidate[train.labels]):
+        of_article[article] += 1
+    assert clicks.tolist() == [of_article.get(one, 0) for one in shown.articles.decode(shown.candidate)]
 
 
 def test_what_has_no_time_is_scored_by_all_of_train(world: NewsWorld):

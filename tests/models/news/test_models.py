@@ -536,3 +536,63 @@ def test_onnxruntime_gives_the_same_scores(
         (scores,) = session.run(None, given)
         if 1 + row >= len(past):  # the whole history
             np.testing.assert_allclose(scores[0], wanted[here], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["nrms", "npa"])
+def test_of_new_articles_only_these_are_read(
+    name: str, world: NewsWorld, fitted: dict[str, Recommender], monkeypatch: pytest.MonkeyPatch
+):
+    from palate.models.news import scoring
+
+    model, shown, read = fitted[name], valid(world), []
+    assert isinstance(model, LearnedNews)
+    compose = scoring.compose
+
+    def counted(*given: Any) -> Any:
+        read.extend(given[-1].tolist())
+        return compose(*given)
+
+    monkeypatch.setattr(scoring, "compose", counted)
+    model.score_impressions(shown)
+    read.clear()
+    title = world.dataset.articles.table["title"][3]
+    new = pl.DataFrame({"item": ["A0", "N001x", "Z9"], "category": [""] * 3, "title": [title, "?", title]})
+    wider = model.with_articles(palate.Catalogue.from_table(new, name="title", text=("title",)))
+    wider = wider.with_articles(
+        palate.Catalogue.from_table(
+            new.with_columns(item=pl.lit("B7")).head(1), name="title", text=("title",)
+        )
+    )
+    assert wider.score_impressions(shown) == pytest.approx(model.score_impressions(shown), abs=1e-6)
+    scores = wider.score(users=["U007"], items=["N003", "A0", "Z9", "B7", "N001x", "N799"])[0]
+    assert scores[1:4] == pytest.approx([scores[0]] * 3, abs=1e-6)
+    assert (
+        len(read) == {"nrms": 3 + 2, "npa": 2 + 1}[name]
+    )  # npa reads none without words, nrms asks of it again
+    again = type(model)(**wider.params())
+    again._fitted = wider.fitted  # the same, with nothing made yet
+    assert scores == pytest.approx(
+        again.score(users=["U007"], items=["N003", "A0", "Z9", "B7", "N001x", "N799"])[0], abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", ["nrms", "npa"])
+def test_words_begin_with_the_vectors_of_a_file(name: str, world: NewsWorld, tmp_path: Path):
+    known = words.encode(world.dataset.articles.table["title"]).words.ids
+    rng = np.random.default_rng(0)
+    some = {word: rng.normal(size=16).round(3) for word in known.head(300)}
+    file = tmp_path / "glove.txt"
+    file.write_text("".join(f"{word} {' '.join(map(str, row))}\n" for word, row in some.items()))
+    # Steps too small to move anything: what is learned is what it began with.
+    params = SMALL[name] | {"vectors": str(file), "epochs": 1, "learning_rate": 1e-12, "dropout": 0.0}
+    model = registry.create(name, **params).fit(world.dataset)
+    assert isinstance(model, LearnedNews)
+    table, vocabulary = model.fitted.state.weights["words.weight"], model.vocabulary()
+    told = vocabulary.encode(pl.Series(list(some)))
+    assert (told >= 0).sum() > 100
+    assert table[told[told >= 0]] == pytest.approx(np.array(list(some.values()))[told >= 0], abs=1e-5)
+    # The others are as long as these on average, so that neither drowns the other.
+    others = np.delete(table[: len(vocabulary)], told[told >= 0], axis=0)
+    assert others.std() == pytest.approx(np.array(list(some.values())).std(), rel=0.1)
+    with pytest.raises(DataError, match=r"word_size = 16 \(of nrms also residual = false"):
+        registry.create(name, vectors=str(file)).fit(world.dataset)

@@ -58,6 +58,8 @@ _TOPICS = (
         "plain",
     ),
 )
+_FACETS, _LETTERS = "abcdefghij", "abcdefghijklmnopqrstuvwxyz"
+"""name facets and topics that have no word"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,11 +142,22 @@ def news_world(
     (50, 10)
 
     """
+    named = len(_FACETS), len(_LETTERS)
+    if not (1 <= facets <= named[0] and 1 <= topics <= named[1]):
+        raise DataError(
+            f"facets = {facets}, topics = {topics}: expected 1 to {named[0]} facets of 1 to {named[1]} topics, which "
+            "have words of their own."
+        )
     if not 1 / facets <= weight <= 1:
         raise DataError(f"weight = {weight}: expected a number from 1 / facets ({1 / facets:g}) to 1.")
     if min(users, topics, topic_words, title_words, common_words) < 1 or impressions < 2 or shown < 2:
         raise DataError(
             "expected at least one user, topic and word, 2 impressions a user and 2 articles in each."
+        )
+    if history < 0 or not (0 < sharpness < np.inf and 0 <= popularity < np.inf):
+        raise DataError(
+            f"history = {history}, sharpness = {sharpness}, popularity = {popularity}: expected no negative "
+            "number, and sharpness above 0."
         )
     if articles < 4 * shown:
         raise DataError(f"articles = {articles}: expected at least 4 x shown = {4 * shown}.")
@@ -214,11 +227,7 @@ def _activity(
 def _name(facet: int, topic: int) -> str:
     """Return the word of a topic, without a number."""
     named = _TOPICS[facet] if facet < len(_TOPICS) else ()
-    return (
-        named[topic]
-        if topic < len(named)
-        else f"facet{'abcdefghij'[facet % 10]}topic{'abcdefghijklmnopqrstuvwxyz'[topic % 26]}"
-    )
+    return named[topic] if topic < len(named) else f"facet{_FACETS[facet]}topic{_LETTERS[topic]}"
 
 
 def _titles(

@@ -103,7 +103,9 @@ class Content(NewsModel):
             return state
         moved = np.zeros((n_items, state.vectors.shape[1]), np.float32)
         moved[code] = state.vectors
-        fresh = np.setdiff1d(np.arange(n_items), code)
+        known = np.zeros(n_items, np.bool_)
+        known[code] = state.vectors.any(axis=1)  # one that had none may have one now
+        fresh = np.flatnonzero(~known)
         if len(fresh):
             vectors, found = self._given(self.items.decode(fresh))
             if vectors.shape[1] != moved.shape[1]:

@@ -1,10 +1,10 @@
 """CTR: the click rate of each article so far, what every model of news must beat.
 
 Of the times an article was shown before this moment, the share in which it was clicked, drawn towards the rate of all
-of train as if it had been shown `strength` times more. Each impression is scored by what had happened before its
-second: in train, whose moments are kept, and among the impressions that are scored with it, as far as they have labels
-and times. So no click is seen before it happens, and the last impressions of a test are scored by more than the first
-ones. `running = false` counts train alone. What has no time is scored by all of train.
+articles in train until then as if it had been shown `strength` times more. Each impression is scored by what had
+happened before its second: in train, whose moments are kept, and among the impressions that are scored with it, as far
+as they have labels and times. So no click is seen before it happens, and the last impressions of a test are scored by
+more than the first ones. `running = false` counts train alone. What has no time is scored by all of train.
 
 It reads neither text nor reader, so it answers anybody. Time: one pass over candidates, and a bisection for each that
 was shown before train ended. Memory: 5 bytes a candidate of train, two numbers an article.
@@ -60,13 +60,19 @@ class _Past:
     """(candidates of train) article x moments + moment, ascending"""
     clicks: NDArray[np.int64]
     """(candidates of train + 1) clicks of those before"""
+    rate: NDArray[np.float64]
+    """(moments + 1) the share of all candidates before each moment that was clicked; 0 before the first"""
 
     @classmethod
     def of(cls, state: CTRState) -> _Past:
         """Return the shows that a state holds."""
         article = np.repeat(np.arange(len(state.shows)), state.shows.astype(np.int64))
+        shows = np.cumsum(np.bincount(state.moment))
+        clicks = np.cumsum(np.bincount(state.moment, state.clicked))
         return cls(
-            article * len(state.seconds) + state.moment, np.concatenate([[0], np.cumsum(state.clicked)])
+            article * len(state.seconds) + state.moment,
+            np.concatenate([[0], np.cumsum(state.clicked)]),
+            np.concatenate([[0.0], clicks / shows]),
         )
 
     def until(
@@ -121,7 +127,15 @@ class CTR(NewsModel):
                 order, shown.time, shown.indptr, code, shown.clicked, nothing, nothing.copy()
             )
             shows, clicks = shows + here[0], clicks + here[1]
-        return self._rate_of(shows, clicks)
+        return self._rate_of(shows, clicks, self._mean(shown)[shown.row_of])
+
+    def _mean(self, shown: Impressions) -> NDArray[np.float64]:
+        """Return the click rate of train before the second of each impression, (impressions)."""
+        state: CTRState = self.fitted.state
+        whole = state.clicks.sum() / state.shows.sum()
+        if shown.time is None or not len(state.seconds):
+            return np.full(len(shown), whole)
+        return self._once(_Past.of).rate[np.searchsorted(state.seconds, shown.time)]
 
     def _of_train(self, shown: Impressions, code: Codes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return how often each candidate was shown and clicked in train before its second, each (candidates)."""
@@ -137,15 +151,19 @@ class CTR(NewsModel):
             shows[early], clicks[early] = past.until(code[early].astype(np.int64), moment, len(state.seconds))
         return shows, clicks
 
-    def _rate_of(self, shows: NDArray[np.float64], clicks: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _rate_of(
+        self,
+        shows: NDArray[np.float64],
+        clicks: NDArray[np.float64],
+        mean: NDArray[np.float64] | float,
+    ) -> NDArray[np.float64]:
         if self.of == "clicks":
             return clicks
-        state: CTRState = self.fitted.state
-        mean = state.clicks.sum() / state.shows.sum()
         rate: NDArray[np.float64] = (clicks + self.strength * mean) / np.maximum(shows + self.strength, 1e-12)
         return rate
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
         state: CTRState = self.fitted.state
-        scores = self._rate_of(state.shows[columns], state.clicks[columns])
+        mean = float(state.clicks.sum() / state.shows.sum())
+        scores = self._rate_of(state.shows[columns], state.clicks[columns], mean)
         return np.broadcast_to(scores, (len(contexts), len(columns)))

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from palate import words
+from palate.catalogue import Catalogue
 from palate.errors import DataError
 from palate.interactions import Histories
 from palate.models.algorithm import Floats, PathText
@@ -169,10 +170,11 @@ class LearnedNews(NewsModel):
         self._finish(weights, task.learners)
         return NewsState(weights, words.packed(known.words))
 
-    def _titles(self, vocabulary: Vocabulary) -> Lists:
+    def _titles(self, vocabulary: Vocabulary, some: NDArray[np.int64] | slice = slice(None)) -> Lists:
+        """Return the words that are read of articles, all or some."""
         from palate.models.news.reading import Lists
 
-        told = words.encode(self._texts(), tokenizer=self.tokenizer, words=vocabulary)
+        told = words.encode(self._texts()[some], tokenizer=self.tokenizer, words=vocabulary)
         return Lists(told.indptr, told.word).first(self.title)
 
     def _shown(self, shown: Impressions) -> Shown:
@@ -265,6 +267,26 @@ class LearnedNews(NewsModel):
         module.load_state_dict(weights, assign=True)
         titles = self._titles(words.unpacked(state.words))
         return module, titles, scorer(module, titles, keep=True)
+
+    def with_articles(self, catalogue: Catalogue) -> Self:
+        """Return the same model that also knows other articles, as they come; nothing is learned, this one stays.
+
+        An article that it knows already keeps its text. Where this model was asked before, what it made of articles
+        goes along, and only the new ones are read.
+        """
+        other = super().with_articles(catalogue)
+        if self._prepared is None or self._prepared[0] is not other.fitted.state:
+            return other
+        module, titles, asked = self._prepared[1]
+        code = other.items.encode(self.items.ids)
+        new = np.ones(len(other.items), np.bool_)
+        new[code[titles.lengths > 0]] = False  # one that had no words may have some now
+        fresh = np.flatnonzero(new)
+        place = np.empty(len(new), np.int64)
+        place[code], place[fresh] = np.arange(len(titles)), len(titles) + np.arange(len(fresh))
+        wider = titles.then(other._titles(other.vocabulary(), fresh)).select(place)
+        other._prepared = other.fitted.state, (module, wider, asked.wider(wider, code, fresh))
+        return other
 
     def _score_shown(self, shown: Impressions) -> NDArray[np.float32]:
         from palate.models.news.scoring import score

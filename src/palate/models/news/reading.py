@@ -44,6 +44,13 @@ class Lists:
             indptr, self.member[np.repeat(self.indptr[rows] - indptr[:-1], lengths) + np.arange(indptr[-1])]
         )
 
+    def then(self, others: Lists) -> Lists:
+        """Return these lists, and others after them."""
+        return Lists(
+            np.concatenate([self.indptr, self.indptr[-1] + others.indptr[1:]]),
+            np.concatenate([self.member, others.member]),
+        )
+
     def where(self, kept: NDArray[np.bool_]) -> Lists:
         """Return the lists with the members that are kept."""
         return Lists(np.concatenate([[0], np.cumsum(kept)])[self.indptr].astype(np.int64), self.member[kept])

@@ -11,7 +11,7 @@ what is kept of articles, the readers' vectors, and pieces of some MB, some ten 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -52,6 +52,15 @@ class Scorer(Protocol):
 
     def every(self, pasts: Lists, users: Places, columns: Codes) -> Single:
         """Return the scores of articles `columns` for each reader, (readers, columns)."""
+
+    def wider(self, titles: Lists, code: Codes, fresh: Places) -> Scorer:
+        """Return the same network, asked about more articles; what was made of these stays.
+
+        Args:
+            titles: of all articles. code: (articles of today) their codes in these, ascending.
+            fresh: codes in these of articles that were not known or had no words, ascending.
+
+        """
 
 
 def scorer(module: nn.Module, titles: Lists, *, keep: bool) -> Scorer:
@@ -104,6 +113,16 @@ class NRMSScorer:
             with torch.inference_mode():
                 found[some] = _array(self.module.articles(batch.words, batch.titles)[batch.article])
         return found
+
+    def wider(self, titles: Lists, code: Codes, fresh: Places) -> NRMSScorer:
+        """Return the same network, asked about more articles."""
+        other = NRMSScorer(self.module, titles, keep=self.keep)
+        if "table" in vars(self):
+            table = np.empty((len(titles) + 1, self.module.size), np.float32)
+            table[code] = self.table[:-1]
+            table[np.append(fresh, len(titles))] = other._encoded(fresh)
+            other.table = table
+        return other
 
     def readers(self, table: Single, pasts: Lists) -> Single:
         """Return the vectors of readers, (readers, size), from the vectors of articles that they have read."""
@@ -177,11 +196,21 @@ class NPAScorer:
     @cached_property
     def kept(self) -> list[Read] | None:
         """All articles that have words, where they stay and are small enough."""
+        return list(self._reads(np.flatnonzero(self.titles.lengths > 0))) if self._stay else None
+
+    @property
+    def _stay(self) -> bool:
         title = self.module.title_pool
         width = self.module.size + (title.user.out_features if title.inner is not None else 0)
-        if not self.keep or 4 * width * len(self.titles.member) > _KEPT:
-            return None
-        return list(self._reads(np.flatnonzero(self.titles.lengths > 0)))
+        return self.keep and 4 * width * len(self.titles.member) <= _KEPT
+
+    def wider(self, titles: Lists, code: Codes, fresh: Places) -> NPAScorer:
+        """Return the same network, asked about more articles."""
+        other = NPAScorer(self.module, titles, keep=self.keep)
+        if (kept := vars(self).get("kept")) and other._stay:
+            other.kept = [replace(read, articles=code[read.articles]) for read in kept]
+            other.kept += other._reads(fresh[titles.lengths[fresh] > 0])
+        return other
 
     def _reads(self, articles: NDArray[np.integer]) -> Iterator[Read]:
         """Yield articles, which have words and ascend, some at a time."""
@@ -205,8 +234,10 @@ class NPAScorer:
         ordered = articles[order]
         for read in self.kept if self.kept is not None else self._reads(np.unique(articles)):
             first, stop = np.searchsorted(ordered, [read.articles[0], read.articles[-1] + 1])
-            if first < stop:
-                yield read, order[first:stop], np.searchsorted(read.articles, ordered[first:stop])
+            place = np.searchsorted(read.articles, ordered[first:stop])
+            there = read.articles[place] == ordered[first:stop]  # others, that came later, may stand between
+            if there.any():
+                yield read, order[first:stop][there], place[there]
 
     # --- readers ----------------------------------------------------------------------------------------------
 

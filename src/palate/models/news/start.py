@@ -26,7 +26,7 @@ def first_vectors(
     rng = np.random.default_rng(seed)
     table = lsa(known, size, rng) if start == "lsa" else rng.normal(0, _DEVIATION, (len(known.words), size))
     if vectors is not None:
-        given, found = files.word_vectors(Path(vectors), known.words, size=size)
+        given, found = files.word_vectors(Path(vectors).expanduser(), known.words, size=size)
         if found.any():
             table *= given[found].std() / max(float(table.std()), 1e-12)
         table[found] = given[found]
