@@ -7,6 +7,7 @@ import itertools
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -593,3 +594,9 @@ def test_new_items_are_held_out_whole_and_as_many_as_asked_for():
     assert rows(one.test) == rows(splits.new_items(data, items=0.3, seed=1).test)
     with pytest.raises(SplitError, match="none trains"):
         splits.new_items(data, items=0.5, valid=0.99)
+
+
+@pytest.mark.parametrize("valid", ["false", "no", 7, -1, float("nan"), None])
+def test_a_validation_part_that_is_no_choice_is_refused(valid: Any):
+    with pytest.raises(SplitError, match="valid = .*expected true or false"):
+        splits.last_out(Interactions.from_table({"user": [1, 1], "item": [1, 2], "time": [1, 2]}), valid=valid)

@@ -53,6 +53,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "1m:mf": ("mf", {}),
     "1m:gmf": ("ncf", _NCF_1M | {"architecture": "gmf"}),
     "1m:neumf": ("ncf", _NCF_1M | {"factors": 128}),
+    "1m:neumf, 64 factors": ("ncf", _NCF_1M),  # what pre-training is to be judged by
     "1m:neumf pretrained": ("ncf", _NCF_1M | {"pretrain": True, "alpha": 0.8}),
 }
 

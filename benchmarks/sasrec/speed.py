@@ -4,12 +4,13 @@
                                       [--seconds 45] [--rounds 1] [--users N]
 
 Hidden size 64, 2 blocks, 1 head; window 200 on MovieLens-1M, 50 on Amazon Beauty; cross-entropy over the whole
-catalogue, or binary with negatives as each library draws them (the peers: one for each position). Each run is a
-process of its own; the libraries take turns. A peer trains for so many CPU seconds, and its epoch is the mean
-step after the first times the steps of an epoch, what happens between steps (its batches being put together)
-included. Palate's epoch is a whole `fit` of one epoch, all that comes before and after it included. Memory is
-the peak of the process; `start_mb` is the peak before training, which is mostly libraries. Writes sasrec-
-speed.json.
+catalogue, or binary with negatives as each library draws them (the peers: one for each position). Each run is a process
+of its own; the libraries take turns. Palate's own batch is of 4,096 events, the peers' of 128 histories, which are more
+or fewer steps: `palate, as many steps` has batches of 128 histories on average. A peer trains for so many CPU seconds,
+and its epoch is the mean step after the first times the steps of an epoch, what happens between steps (its batches
+being put together) included. Palate's epoch is a whole `fit` of one epoch, all that comes before and after it included.
+Memory is the peak of the process; `start_mb` is the peak before training, which is mostly libraries. Writes
+sasrec-speed.json.
 """
 
 from __future__ import annotations
@@ -26,9 +27,12 @@ import sequences
 
 import common
 
-LOSSES: dict[str, dict[str, dict[str, Any]]] = {
-    "ce": {"palate": {"loss": "ce"}, "rectools": {"loss": "softmax"}, "replay": {"loss": "CE"}},
-    "bce": {"palate": {"loss": "bce"}, "rectools": {"loss": "BCE"}, "replay": {"loss": "BCESampled"}},
+HISTORIES = 128
+"""a batch of the peers"""
+AS_MANY = "palate, as many steps"
+LOSSES: dict[str, dict[str, str]] = {
+    "ce": {"palate": "ce", AS_MANY: "ce", "rectools": "softmax", "replay": "CE"},
+    "bce": {"palate": "bce", AS_MANY: "bce", "rectools": "BCE", "replay": "BCESampled"},
 }
 PEERS = {"rectools": "rectools_sasrec.py", "replay": "replay_sasrec.py"}
 
@@ -72,7 +76,10 @@ def main() -> None:
             common.say(f"{name}: {counts}")
             for loss in options.losses.split(","):
                 for turn in range(options.rounds):
-                    for library, told in LOSSES[loss].items():
+                    for library, named in LOSSES[loss].items():
+                        told: dict[str, Any] = {"loss": named}
+                        if library == AS_MANY:
+                            told["batch"] = round(HISTORIES * counts["train"] / counts["users"])
                         found = run(options, library, file, sequences.SHAPES[name], told)
                         runs.append({"set": name, "loss": loss, "library": library, "round": turn} | found)
                         common.say(json.dumps(runs[-1]))
@@ -85,10 +92,10 @@ def run(
     options: Any, library: str, file: Path, shape: dict[str, Any], told: dict[str, Any]
 ) -> dict[str, Any]:
     """One measure of one library, in a process of its own with one thread."""
-    if library == "palate":
+    if library in ("palate", AS_MANY):
         ours = {"embedding_size": shape["size"], "window": shape["window"], "dropout": shape["dropout"]}
         return common.worker(__file__, file, json.dumps(ours | told))
-    theirs = shape | {"negatives": 1, "batch": 128, "threads": 1, "seconds": options.seconds} | told
+    theirs = shape | {"negatives": 1, "batch": HISTORIES, "threads": 1, "seconds": options.seconds} | told
     return common.peer(options.peers, library, PEERS[library], file, json.dumps(theirs))
 
 
@@ -101,7 +108,10 @@ def summarise(runs: list[dict[str, Any]]) -> dict[str, Any]:
             place[key] = min(place.get(key, run[key]), run[key])
     for libraries in found.values():
         ours = libraries["palate"]
-        for name in set(libraries) - {"palate"}:
+        for name in set(libraries) - {"palate", AS_MANY}:
+            libraries[name]["times_at_as_many_steps"] = round(
+                libraries[name]["epoch_cpu_s"] / libraries[AS_MANY]["epoch_cpu_s"], 1
+            )
             libraries[name]["times_palates_seconds"] = round(
                 libraries[name]["epoch_cpu_s"] / ours["epoch_cpu_s"], 1
             )

@@ -266,7 +266,7 @@ class Slow(Popularity):
 
     def _fit(self, train: Any, pairs: Pairs) -> PopularityState:
         for _ in range(self.steps):
-            self._trace(valid_ndcg=self.level)
+            self._trace(**{"valid_ndcg@10": self.level})  # as sasrec and ncf do
         return super()._fit(train, pairs)
 
 

@@ -165,13 +165,26 @@ def test_validation_rows_stop_it_and_the_best_epoch_is_kept() -> None:
     assert max(told) == pytest.approx(judged.estimate("ndcg@10").mean)
 
 
-def test_threads_of_torch_change_scores_by_rounding_only() -> None:
+def test_threads_of_torch_change_scores_by_rounding_only_and_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     data, before = world(3), torch.get_num_threads()
-    found = []
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    found, used, step = [], [], Learning.loss
+
+    def counted(self: Learning, *args: Any) -> Any:
+        used.append(torch.get_num_threads())
+        return step(self, *args)
+
+    monkeypatch.setattr(Learning, "loss", counted)
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
             found.append(NCF(**SMALL).fit(data).score())
+            assert set(used) == {threads}
+            assert torch.get_num_threads() == threads
+            used.clear()
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        NCF(**SMALL).fit(data)
+        assert (set(used), torch.get_num_threads()) == ({1}, 2)  # as the environment says, and then as before
     finally:
         torch.set_num_threads(before)
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=1e-5)
@@ -260,6 +273,15 @@ def test_what_goes_on_from_a_checkpoint_ends_in_the_same_bits(pretrain: bool, tm
         assert np.array_equal(array, again.fitted.state.weights[name])
     with pytest.raises(SavedModelError, match="belongs to another training"):
         NCF(**params | {"negatives": 3}, checkpoint=tmp_path).fit(world())
+
+
+def test_parts_that_learn_longer_make_both_begin_anew(tmp_path: Path) -> None:
+    params = SMALL | {"pretrain": True, "schedule": "constant"}
+    NCF(**params | {"epochs": 2}, checkpoint=tmp_path).fit(world())
+    longer = NCF(**params | {"epochs": 6}, checkpoint=tmp_path).fit(world())
+    fresh = NCF(**params | {"epochs": 6}).fit(world())
+    for name, array in fresh.fitted.state.weights.items():
+        assert np.array_equal(array, longer.fitted.state.weights[name])
 
 
 def test_a_batch_larger_than_the_data_is_one_step() -> None:

@@ -329,22 +329,6 @@ def test_heads_that_do_not_divide_are_refused() -> None:
         SASRec(**SMALL, heads=3)
 
 
-def test_a_device_that_is_not_there_is_refused() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        pytest.skip("there is a CUDA card")
-    with pytest.raises(PlanError, match='take "auto" or "cpu"'):
-        SASRec(**SMALL | {"device": "cuda"}, epochs=1).fit(ring())
-
-
-@pytest.mark.skipif(not __import__("torch").cuda.is_available(), reason="no CUDA card here")
-def test_a_card_learns_what_the_processor_learns() -> None:
-    here = SASRec(**SMALL | {"dropout": 0.0}, epochs=10).fit(ring())
-    there = SASRec(**SMALL | {"dropout": 0.0, "device": "cuda"}, epochs=10).fit(ring())
-    np.testing.assert_allclose(there.score(), here.score(), rtol=1e-2, atol=1e-2)
-
-
 def test_without_validation_rows_last_events_of_some_users_say_when_to_stop(world: Any) -> None:
     _, split = world
     asked = {"learning_rate": 0.05, "holdout": 0.2, "patience": 2, "epochs": 40}

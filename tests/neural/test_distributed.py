@@ -13,6 +13,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import palate  # noqa: E402
+from palate.cli import main  # noqa: E402
 from tests.neural.several import learned  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -48,3 +50,14 @@ def test_two_processes_equal_one_at_the_same_global_batch(tmp_path: Path) -> Non
         assert {name.partition(".")[0] for name in two} == {"toy", "sampled_ce", "ce", "bce", "gbce", "ncf"}
         for name, one in alone.items():
             np.testing.assert_allclose(two[name], one, rtol=0, atol=1e-4, err_msg=name)
+
+
+def test_a_model_that_several_processes_fit_is_saved_once_and_is_the_one_of_one(tmp_path: Path) -> None:
+    rows = [f"{user},{(user + step) % 9},{step}" for user in range(24) for step in range(6)]
+    (tmp_path / "rows.csv").write_text("\n".join(["user,item,time", *rows]))
+    words = ["-m", "palate", "fit", tmp_path / "rows.csv", "--model", "sasrec", "--quiet"]
+    words += [f"--set={one}" for one in ("epochs=2", "embedding_size=8", "dropout=0", "seed=3", "device=cpu")]
+    torchrun(*words, "--out", tmp_path / "two")
+    assert main([str(one) for one in (*words[2:], "--out", tmp_path / "one")]) == 0
+    two, one = (palate.load_model(tmp_path / name) for name in ("two", "one"))
+    np.testing.assert_allclose(two.score(), one.score(), rtol=0, atol=1e-4)

@@ -15,7 +15,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from palate.errors import PlanError, SavedModelError  # noqa: E402
+from palate.errors import PalateWarning, PlanError, SavedModelError  # noqa: E402
 from palate.neural.adam import AdamW  # noqa: E402
 from palate.neural.loop import Course, train  # noqa: E402
 from tests.neural.toy import ITEMS, Toy, course, weights  # noqa: E402
@@ -69,6 +69,25 @@ def test_a_run_that_goes_on_after_a_drop_ends_in_the_same_bits(tmp_path) -> None
     train(again, replace(how, checkpoint=tmp_path), lambda **_: None)
     for name, kept in weights(whole).items():
         assert np.array_equal(kept, weights(again)[name])
+
+
+class Broken(Judged):
+    """Its losses are no numbers."""
+
+    def loss(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[torch.Tensor, int]:
+        loss, count = super().loss(rows, rng)
+        return loss * torch.nan, count
+
+
+def test_the_best_state_before_a_drop_is_sound_for_who_goes_on_too(tmp_path) -> None:
+    how = replace(course(epochs=8), schedule="plateau", patience=2, warmup=0)
+    whole = Judged([1.0, 2.0, 1.0, 1.0])
+    train(whole, replace(how, epochs=4, checkpoint=tmp_path), lambda **_: None)
+    again = Broken([1.0] * 4)
+    with pytest.warns(PalateWarning, match="in epoch 5, step 1 .*the best state until then is kept"):
+        train(again, replace(how, checkpoint=tmp_path), lambda **_: None)
+    for name, kept in weights(again).items():
+        assert np.array_equal(kept, whole.stood[1][name])
 
 
 class Noting(Toy):

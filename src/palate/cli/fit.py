@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from palate.cli.options import Json, Quiet, Sets, reads_data
+from palate.cli.processes import together
 from palate.cli.show import print_json
 from palate.cli.style import program
 
@@ -49,37 +50,44 @@ def fit(
     from palate.models.news.base import NewsModel
     from palate.models.saved import check_place, earlier
 
-    quieten(quiet)
     unfitted = registry.create(model, **parameters(sets or []))
     check_place(out)
-    fitted: Recommender
-    of_news = isinstance(unfitted, NewsModel) and (unfitted.needs_impressions or is_news(data))
-    if of_news:
-        news = load_impressions(data, reading)
-        started = time.perf_counter()
-        fitted = unfitted.fit(news)
-        train = news.train.clicks()
-    else:
-        dataset = load(data, reading)
-        started = time.perf_counter()
-        fitted = unfitted.fit(dataset.interactions, catalogue=dataset.catalogue)
-        train = dataset.interactions
-    seconds = time.perf_counter() - started
-    replaced = earlier(out)
-    fitted.save(out)
-    if as_json:
-        facts: dict[str, Any] = {"users": train.n_users, "items": train.n_items, "interactions": len(train)}
-        facts |= {"seconds": seconds, "trace": fitted.fitted.trace, "replaced": replaced or None}
-        print_json({"model": str(out), "name": model, "params": fitted.params(), **facts})
-    elif not quiet:
-        events = "clicks" if of_news else "events"
-        counted = f"{len(train):,} {events} of {train.n_users:,} users and {train.n_items:,} items"
-        print(f"{model}: fitted to {counted} in {seconds:.1f} s, saved in {out}")
-        if ended := _ended(fitted):
-            print(ended)
-        if replaced:
-            print(f"It stands in place of {replaced}.")
-        print(f"Next: {program()} recommend {out} --users {train.users.ids[0]}")
+    with together(getattr(unfitted, "device", "cpu")) as first:
+        quieten(quiet or not first)
+        fitted: Recommender
+        of_news = isinstance(unfitted, NewsModel) and (unfitted.needs_impressions or is_news(data))
+        if of_news:
+            news = load_impressions(data, reading)
+            started = time.perf_counter()
+            fitted = unfitted.fit(news)
+            train = news.train.clicks()
+        else:
+            dataset = load(data, reading)
+            started = time.perf_counter()
+            fitted = unfitted.fit(dataset.interactions, catalogue=dataset.catalogue)
+            train = dataset.interactions
+        seconds = time.perf_counter() - started
+        if not first:
+            return
+        replaced = earlier(out)
+        fitted.save(out)
+        if as_json:
+            facts: dict[str, Any] = {
+                "users": train.n_users,
+                "items": train.n_items,
+                "interactions": len(train),
+            }
+            facts |= {"seconds": seconds, "trace": fitted.fitted.trace, "replaced": replaced or None}
+            print_json({"model": str(out), "name": model, "params": fitted.params(), **facts})
+        elif not quiet:
+            events = "clicks" if of_news else "events"
+            counted = f"{len(train):,} {events} of {train.n_users:,} users and {train.n_items:,} items"
+            print(f"{model}: fitted to {counted} in {seconds:.1f} s, saved in {out}")
+            if ended := _ended(fitted):
+                print(ended)
+            if replaced:
+                print(f"It stands in place of {replaced}.")
+            print(f"Next: {program()} recommend {out} --users {train.users.ids[0]}")
 
 
 def _ended(fitted: Recommender) -> str:

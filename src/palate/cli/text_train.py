@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from palate.cli.options import Json, Quiet, Sets
+from palate.cli.processes import together
 from palate.cli.show import print_json, print_table
 from palate.cli.style import faint, program
 from palate.cli.text_options import Named, Template
@@ -78,7 +77,7 @@ def train(
 
     how = _training(method, preset, sets or [])
     shown = constraints or _shown(preset, method)
-    with _together(how) as first:
+    with together(how.device) as first:
         quieten(quiet or not first)
         language_model.may_replace(out)  # before hours of training, not after
         pairs = read_pairs(data, shown=shown, seed=how.seed)
@@ -123,23 +122,6 @@ def train(
             f"{out}"
         )
         print(f"Next: {program()} text rank TEST.jsonl --model {out}")
-
-
-@contextlib.contextmanager
-def _together(how: Training) -> Iterator[bool]:
-    """Join the processes that `torchrun` started, and yield whether this one saves and tells; alone it does."""
-    from torch import distributed
-
-    from palate.neural import devices, processes
-
-    number, many = processes.join(devices.pick(how.device))
-    try:
-        yield number == 0
-        if many > 1:
-            distributed.barrier()  # nobody goes on before the model is saved
-    finally:
-        if many > 1:
-            distributed.destroy_process_group()
 
 
 def _write(facts: dict[str, Any], folder: Path) -> None:

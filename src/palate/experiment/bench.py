@@ -216,7 +216,7 @@ class _Watch:
     """Listens to a model's trace, and stops it where it falls behind or its time is up."""
 
     def __init__(self, task: Task, metric: str) -> None:
-        self.task, self.name = task, f"valid_{metric.partition('@')[0]}"
+        self.task, self.name = task, f"valid_{metric}"
         self.lower = metric.startswith(("rmse", "mae"))
         self.trace: list[tuple[int, float]] = []
         self._step, self._start = 0, time.process_time()
@@ -232,12 +232,17 @@ class _Watch:
         listening: type[Recommender] = type(kind.__name__, (kind,), {"_trace": trace, "__module__": __name__})
         return listening(**{name: getattr(model, name) for name in model.model_fields_set})
 
+    def _at_another_cut(self, numbers: dict[str, float]) -> float | None:
+        """Return the same metric as a model judges itself by: trials of one model stop by one measure all the same."""
+        name = self.name.partition("@")[0]
+        return next((value for told, value in numbers.items() if told.partition("@")[0] == name), None)
+
     def _heard(self, numbers: dict[str, float]) -> None:
         self._step += 1
         late = self.task.seconds is not None and time.process_time() - self._start > self.task.seconds
         if late:
             raise _Late("its seconds ran out while it was fitted.")
-        value = numbers.get(self.name)
+        value = numbers.get(self.name, self._at_another_cut(numbers))
         if value is None or not np.isfinite(value):
             return
         self.trace.append((self._step, float(value)))

@@ -8,7 +8,7 @@ every choice some items are drawn that its user did not choose, anew in every ep
 
 It knows the users of train by name and has no answer to a history alone: `ials` is the dot product that has. A
 pair counts once; values are not read. Cost of an epoch: choices x (1 + negatives) x (8 x factors multiply-adds and 60
-ns): MovieLens-1M, 64 factors, 8 negatives: 1.2 CPU s. One thread, so that a seed gives one model.
+ns): MovieLens-1M, 64 factors, 8 negatives: 1.2 to 2 CPU s. One thread, so that a seed gives one model.
 """
 
 from __future__ import annotations

@@ -159,6 +159,7 @@ class _Run:
         """Go through the epochs that are left."""
         course, rounds = self.course, self.course.rounds
         self._resume()
+        before = torch.get_num_threads()
         try:
             self._rounds()
         except KeyboardInterrupt as stop:
@@ -168,6 +169,8 @@ class _Run:
                     "from there."
                 )
             raise
+        finally:
+            torch.set_num_threads(before)
         self._load(self.best)
 
     def _rounds(self) -> None:
@@ -360,7 +363,10 @@ class _Run:
         if self.rank:
             return
         numbers = {name: getattr(self, name) for name in _NUMBERS}
-        told = {"identity": self._identity, "about": dict(self.course.about), "judged_by": self.judged_by}
+        told = {
+            "identity": self._identity, "about": dict(self.course.about), "judged_by": self.judged_by,
+            "sound": self.before is None,
+        }  # fmt: skip
         checkpoint.write(self.course.checkpoint, tensors, {**told, **numbers})
         self.kept = self.round
 
@@ -402,7 +408,7 @@ class _Run:
         for name in _NUMBERS:
             setattr(self, name, numbers[name])
         self.judged_by = numbers.get("judged_by", "")
-        if self.since_best == 0:
+        if not numbers.get("sound", self.since_best > 0):
             self.before = {}  # what was best before it is not kept on the disk
         for row in self.told:
             self.note(**row)

@@ -68,7 +68,7 @@ def chronological(
 def last_out(
     data: Interactions, *, valid: bool | float = False, order: Order = "time", cold: Cold = "keep"
 ) -> Split:
-    """Test on each user's last row; with `valid`, the last but one validates; the rest trains.
+    """Test on each user's last row; with `valid` (true, or any share), the last but one validates; the rest trains.
 
     At least one row of every user trains: a user of one row has no test row, a user of two no validation row.
     Equal times go by row order. `order = "file"` takes the rows to stand oldest first and needs no times.
@@ -76,6 +76,10 @@ def last_out(
     validation, of Kang and McAuley (2018, ICDM), who leave users of fewer than three rows wholly in train.
     """
     one_of("cold", cold, ("keep", "drop"))
+    if not isinstance(valid, (int, float, np.bool_, np.number)) or not 0 <= valid <= 1:
+        raise SplitError(
+            f"valid = {valid!r}: expected true or false; a share between 0 and 1, as others take, counts as true."
+        )
     time = _ordering(data, "last-out", order)
 
     def all_but_last(rows: Rows, _: Fraction) -> Taken:

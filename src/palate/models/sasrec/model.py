@@ -7,7 +7,7 @@ paper: the loss over the whole catalogue instead of one drawn item (Klenitskiy a
 loss", RecSys 2023), layers normalised before, and fitting until a ranking metric of validation rows stops rising.
 
 A history that was never seen is scored like any other. Cost of an epoch: for each event about 6 x items x size
-operations of the loss and 6 x blocks x (12 size + 2 window) x size of the network; memory items x 112 floats for the
+operations of the loss and 6 x blocks x (6 size + 2 window) x size of the network; memory items x 112 floats for the
 loss and eight copies of the weights (themselves, gradients in the making, Adam's moments, the best so far). Drawn
 negatives spare operations of the loss; the step itself moves every item's vector all the same.
 """
@@ -18,7 +18,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ from palate.models.exported import Exported, write_codes
 from palate.models.recent import recent
 from palate.models.search import Options, Span
 from palate.models.validation import Validation
-from palate.neural.choices import Device, Precision, Schedule
+from palate.neural.choices import Device, Loss, Precision, Schedule
 from palate.vocabulary import Codes
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class SASRec(Recommender):
     """last events of a history that are read, and learned"""
     dropout: Annotated[float, Span(0.1, 0.5)] = Field(0.2, ge=0, lt=1)
     """share of numbers left out while learning; more on sparse data"""
-    loss: Literal["ce", "sampled_ce", "gbce", "bce"] = "ce"
+    loss: Loss = "ce"
     """cross-entropy over the whole catalogue, or over drawn items; BCE with drawn items, calibrated (gBCE) or not"""
     negatives: int | None = Field(None, ge=1)
     """items drawn: of sampled_ce for a batch (None: 256); of gbce (None: 32) and bce (None: 1) for each position, among

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -16,9 +15,8 @@ from palate.models.recent import recent
 from palate.models.sasrec.network import Network
 from palate.models.validation import Validation
 from palate.neural import batches, losses
+from palate.neural.choices import Loss
 from palate.vocabulary import Codes
-
-Loss = Literal["ce", "sampled_ce", "gbce", "bce"]
 
 
 @dataclass
