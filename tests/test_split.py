@@ -598,5 +598,7 @@ def test_new_items_are_held_out_whole_and_as_many_as_asked_for():
 
 @pytest.mark.parametrize("valid", ["false", "no", 7, -1, float("nan"), None])
 def test_a_validation_part_that_is_no_choice_is_refused(valid: Any):
-    with pytest.raises(SplitError, match="valid = .*expected true or false"):
-        splits.last_out(Interactions.from_table({"user": [1, 1], "item": [1, 2], "time": [1, 2]}), valid=valid)
+    with pytest.raises(SplitError, match=r"valid = .*expected true or false"):
+        splits.last_out(
+            Interactions.from_table({"user": [1, 1], "item": [1, 2], "time": [1, 2]}), valid=valid
+        )

@@ -25,17 +25,17 @@ WAYS = {
 }
 
 
-def rows(data: Path, tokens: int) -> dict[str, Any]:
-    """Return a text with two prompts of equal length, as ids."""
+def rows(data: Path, tokens: int, name: str = "smollm2") -> dict[str, Any]:
+    """Return a text with two prompts of equal length, as ids of a model."""
     from palate.text import language_model
 
-    model = language_model.load(device="cpu")
+    model = language_model.load(name, device="cpu")
     with gzip.open(data / "longform" / "standard_ebooks.jsonl.gz", "rt", encoding="utf-8") as lines:
         texts = [row["text"] for row in map(json.loads, lines) if row["n_words"] > 2_500][:2]
     ids = [model.text(text) for text in texts]
     ask = model.prompt("Write a chapter.\n")
     w, l = (ask[:-4] + one[: PROMPT - len(ask)] + ask[-4:] for one in (ids[1], ids[1][PROMPT:]))  # noqa: E741
-    return {"prompt": w, "rejected_prompt": l, "answer": [*ids[0][: tokens - 1], model.end]}
+    return {"model": name, "prompt": w, "rejected_prompt": l, "answer": [*ids[0][: tokens - 1], model.end]}
 
 
 def gradient(told: dict[str, Any]) -> dict[str, Any]:
@@ -47,14 +47,14 @@ def gradient(told: dict[str, Any]) -> dict[str, Any]:
     from palate.text import language_model
     from palate.text.align import Training
     from palate.text.align.network import trainable
-    from palate.text.align.pairs import Side
+    from palate.text.align.pairs import Row, Side
     from palate.text.align.task import Alignment, Weights
 
     torch.set_num_threads(1)
     return_memory()
     how = Training(rank=0, nll_on="all", weight=WEIGHT, batch=1, **told["how"])
-    network = trainable(language_model.load(device="cpu"), how)
-    pair = Side(told["prompt"], told["answer"]), Side(told["rejected_prompt"], told["answer"])
+    network = trainable(language_model.load(told["model"], device="cpu"), how)
+    pair = Row(Side(told["prompt"], told["answer"]), Side(told["rejected_prompt"], told["answer"]))
     task = Alignment(Weights(network), [pair], [], how)
     network.train()
     one = np.array([0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,21 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise DataError(f"Cannot write {target}: {error.strerror or error}. Nothing was changed.") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def put_in_place(made: Path, folder: Path) -> None:
+    """Rename a folder to `folder`; an earlier one there goes only when the new one stands, and else comes back."""
+    if not folder.exists():
+        made.replace(folder)
+        return
+    earlier = made.with_name(made.name + "-earlier")
+    folder.replace(earlier)
+    try:
+        made.replace(folder)
+    except BaseException:
+        earlier.replace(folder)
+        raise
+    shutil.rmtree(earlier, ignore_errors=True)
 
 
 def umask() -> int:

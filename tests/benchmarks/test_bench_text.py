@@ -95,3 +95,19 @@ def test_what_is_asked_is_whole_exchanges_of_many_kinds_each_text_in_one():
             mine.contrasts[0].chosen.kind != "paragraph"
         ):  # which exchanges how paragraphs begin, each of its own
             assert mine.contrasts[0].chosen.text == theirs.contrasts[0].rejected.text
+
+
+def test_one_gradient_is_the_same_joint_and_in_two_passes(tmp_path: Path):
+    pytest.importorskip("transformers")
+    import orpo
+
+    (tmp_path / "longform").mkdir()
+    with gzip.open(tmp_path / "longform" / "standard_ebooks.jsonl.gz", "wt", encoding="utf-8") as file:
+        for one in texts():
+            file.write(json.dumps({"text": one.text, "n_words": 3_000}) + "\n")
+    told = orpo.rows(tmp_path, 300, "tiny")
+    assert len(told["prompt"]) == len(told["rejected_prompt"]) == orpo.PROMPT
+    assert told["prompt"] != told["rejected_prompt"]
+    joint, two = (orpo.gradient(told | {"how": how}) for how in orpo.WAYS.values())
+    assert two["loss"] == pytest.approx(joint["loss"], rel=1e-5)
+    assert two["norm"] == pytest.approx(joint["norm"], rel=1e-5)

@@ -58,8 +58,10 @@ def test_the_classroom_needs_no_model(palate: Palate):
 
 def test_the_next_token_is_a_distribution(palate: Palate):
     told = palate("text", "loss", "ab", "--next", "--model", "tiny", "--json").json
-    assert len(told) == 10
-    assert 0 < sum(one["p"] for one in told) <= 1
+    assert len(told["next"]) == 10
+    assert 0 < sum(one["p"] for one in told["next"]) <= 1
+    assert told["conventions"].startswith("No template; ")
+    assert "No template; " in palate("text", "loss", "ab", "--next", "--model", "tiny").out
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,8 @@ def test_the_next_token_is_a_distribution(palate: Palate):
         (["loss", "--target", "0"], "go together"),
         (["loss", "--probabilities", "a,b", "--target", "0"], "expected numbers"),
         (["loss", "a", "", "--model", "tiny"], "the text is empty"),
+        (["loss", "a", "--chat", "--model", "tiny"], "give both"),
+        (["loss", " ", "a", "--chat", "--model", "tiny"], "give both"),
         (["loss", "a", "b", "--next", "--model", "tiny"], "leave TEXT out"),
         (["loss", "a", "b", "--model", "/nowhere"], "no such folder"),
     ],
@@ -114,7 +118,10 @@ def test_from_texts_to_a_model_that_is_ranked_and_writes(palate: Palate, folder:
     told = palate("text", "rank", data, "--model", "tiny", *against, "--json").json["against"]
     (differences,) = told.values()
     mean = {(one["by"], one["name"]): one["accuracy"]["mean"] for one in differences}
-    assert abs(mean["specificity", "M,M"]) <= 1
+    own = palate("text", "rank", data, "--model", "tiny", *against[:3], "--json").json["specificity"]
+    assert mean["specificity", "M,M"] == pytest.approx(
+        own["M,M"]["accuracy"] - ranked["specificity"]["M,M"]["accuracy"]
+    )
     assert "on the same trials" in palate("text", "rank", data, "--model", "tiny", *against).out
     answer = palate("text", "rank", data, "--model", "tiny", "--limit", "7", *against[2:])
     assert (answer.code, "rank both models on the same set" in answer.err) == (3, True)
@@ -198,5 +205,6 @@ def test_an_endpoint_is_priced_without_a_socket_and_writes_a_set_that_is_read(pa
             "2",
         ]
         out = palate("text", "build", "--out", tmp_path / "set.jsonl", *words, *asked).out
-    assert "3 of 3 documents back-translated" in out
+    assert "3 examples of" in out
+    assert "4 answers, " in out or "6 answers, " in out
     assert palate("text", "validate", tmp_path / "set.jsonl", "--json").json["examples"] == 3

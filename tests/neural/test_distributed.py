@@ -52,7 +52,10 @@ def test_two_processes_equal_one_at_the_same_global_batch(tmp_path: Path) -> Non
             np.testing.assert_allclose(two[name], one, rtol=0, atol=1e-4, err_msg=name)
 
 
-def test_a_model_that_several_processes_fit_is_saved_once_and_is_the_one_of_one(tmp_path: Path) -> None:
+def test_a_model_that_several_processes_fit_is_saved_once_and_is_the_one_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PALATE_PROGRESS", "0")  # which --quiet sets, for the rest of a process
     rows = [f"{user},{(user + step) % 9},{step}" for user in range(24) for step in range(6)]
     (tmp_path / "rows.csv").write_text("\n".join(["user,item,time", *rows]))
     words = ["-m", "palate", "fit", tmp_path / "rows.csv", "--model", "sasrec", "--quiet"]

@@ -342,6 +342,16 @@ def test_lora_trains_its_own_weights_alone_and_is_saved_beside_its_base(tmp_path
     assert not (tmp_path / "adapter" / "model.safetensors").exists()
 
 
+def test_an_adapter_that_goes_on_keeps_its_own_rank_and_says_so(tmp_path: Path):
+    how = Training(method="sft", rank=2, alpha=6, dropout=0.0, epochs=1, batch=4)
+    language_model.save(align(language_model.tiny(), pairs(4), how).model, tmp_path / "adapter")
+    model = language_model.load(tmp_path / "adapter", device="cpu")
+    done = align(model, pairs(4), how.model_copy(update={"rank": 8, "alpha": 8}))
+    assert (done.training.rank, done.training.alpha) == (2, 6)
+    assert any("rank = 2 (8 was asked for), alpha = 6 (8 was asked for)" in note for note in done.notes)
+    assert align(language_model.load(tmp_path / "adapter", device="cpu"), pairs(4), how).notes == ()
+
+
 def test_an_adapter_goes_on_and_only_as_an_adapter(tmp_path: Path):
     language_model.save(language_model.tiny(), tmp_path / "base")
     done = align(

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palate.cli import text_annotate
-from palate.errors import DataError
+from palate.errors import DataError, PalateWarning
 from palate.text import annotate
 from palate.text.annotate import Item, Label, export, majority, read_items, read_labels, write_labels
 
@@ -183,7 +183,6 @@ def test_rows_of_suri_and_generations_are_items(tmp_path: Path):
         ('{"id": "a"', "line 2"),
         ("[1, 2]", "line 2"),
         ({"id": "b", "text": "t", "main_ins": "m"}, "line 2: expected id, text"),
-        ({"id": "b", "text": " ", "main_ins": "m", "constraints": ["c"]}, "line 2: expected id, text"),
         ({"id": "b", "text": ["t"], "main_ins": "m", "constraints": ["c"]}, "line 2: expected id, text"),
         ({"id": "b", "text": "t", "main_ins": "m", "constraints": [1]}, "line 2: expected id, text"),
         (
@@ -289,3 +288,15 @@ def test_the_verbs_write_the_page_and_read_the_labels(tmp_path: Path, capsys: py
     assert len(read_labels([tmp_path / "all.jsonl"], ITEMS)) == 4
     with pytest.raises(DataError, match="no label in these files"):
         text_annotate.import_([labels_of(tmp_path / "none.jsonl")], texts=texts, out=tmp_path / "all.jsonl")
+
+
+def test_an_empty_text_is_left_out_and_counted(tmp_path: Path):
+    row = {"main_ins": "Write.", "constraints": ["a"]}
+    path = labels_of(
+        tmp_path / "rows.jsonl", {"id": "a", "text": "T.", **row}, {"id": "b", "text": " ", **row}
+    )
+    with pytest.warns(PalateWarning, match=r"1 texts are empty and left out.*\(b\)"):
+        assert [one.id for one in read_items(path)] == ["a"]
+    alone = labels_of(tmp_path / "alone.jsonl", {"id": "b", "text": "", **row})
+    with pytest.warns(PalateWarning), pytest.raises(DataError, match="no rows with a text"):
+        read_items(alone)

@@ -76,6 +76,10 @@ def test_a_request_is_in_the_template_and_an_answer_may_be_ended(model: language
     assert told.tokens[-1].piece == "<|im_end|>"
     assert len(told.prompt) == len(model.prompt("Is it?")) - 1
     assert "chat template" in told.conventions
+    assert told.conventions.endswith("<|im_end|> ends an answer.")
+    assert explain_loss(model, "Yes.", "Is it?", chat=True).conventions.endswith("no token ends an answer.")
+    assert explain_loss(model, "Yes.", "Is it?", ended=True).conventions.endswith("<|im_end|> ends it.")
+    assert explain_loss(model, "Yes.", "Is it?").conventions.endswith("no token ends it.")
 
 
 def test_all_of_it_is_json(model: language_model.LanguageModel):

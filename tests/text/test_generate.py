@@ -165,3 +165,38 @@ def test_constraints_that_a_text_meets_are_counted_beside_those_met_by_chance():
         measure([replace(follows[0], id="x")], SET)
     with pytest.raises(DataError, match="no text"):
         measure([])
+
+
+def test_all_requests_are_looked_at_before_the_first_is_written(
+    model: language_model.LanguageModel, tmp_path: Path
+):
+    for bad, said in (("  ", "request b is empty"), ("x" * 5_000, "request b is 5,")):
+        with pytest.raises(DataError, match=said):
+            generate(model, [("a", "Write."), ("b", bad)], SHORT, out=tmp_path / "texts.jsonl")
+        assert not (tmp_path / "texts.jsonl").exists()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_model_whose_weights_are_no_numbers_writes_nothing(temperature: float):
+    broken = language_model.tiny()
+    with torch.no_grad():
+        next(broken.network.parameters())[5] = torch.nan
+        broken.network.model.norm.weight[:] = torch.nan
+    with pytest.raises(DataError, match="weights of it are no finite numbers"):
+        generate(broken, REQUESTS, replace(SHORT, temperature=temperature))
+
+
+def test_repetition_is_told_before_and_after_the_training_window():
+    words = [f"w{n}" for n in range(2_100)]
+    texts = {
+        "early": " ".join(["a b c d e"] * 3 + words),
+        "late": " ".join(words + ["a b c d e"] * 3),
+        "short": "a b c d e " * 3,
+    }
+    told = measure([Generation(name, "q", text, 1, True) for name, text in texts.items()]).rows()
+    assert told["a 5-gram 3 times"].mean == 1
+    assert told["a 5-gram 3 times, first 2,048 words"].mean == pytest.approx(2 / 3)
+    assert (
+        told["a 5-gram 3 times, after 2,048 words"].mean,
+        told["a 5-gram 3 times, after 2,048 words"].n,
+    ) == (0.5, 2)

@@ -350,3 +350,46 @@ def test_of_several_that_start_together_one_converts(tmp_path: Path, monkeypatch
         places = set(pool.map(stored.converted, [file] * 4))
     assert made == [file]
     assert [one.is_dir() for one in places] == [True]
+
+
+@pytest.mark.parametrize("named", ["pytorch_model.bin", "../elsewhere.safetensors", "/tmp/x.safetensors"])
+def test_an_index_that_leads_to_anything_but_safetensors_here_is_refused(
+    named: str, model: language_model.LanguageModel, tmp_path: Path
+):
+    language_model.save(model, tmp_path / "saved")
+    (tmp_path / "saved" / "model.safetensors").unlink()
+    torch.save(model.network.state_dict(), tmp_path / "saved" / "pytorch_model.bin")
+    index = {"metadata": {}, "weight_map": dict.fromkeys(model.network.state_dict(), named)}
+    (tmp_path / "saved" / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(SavedModelError, match=r"index\.json leads to .*only safetensors in the same folder"):
+        language_model.load(tmp_path / "saved")
+    (tmp_path / "saved" / "model.safetensors.index.json").write_text("[]")
+    with pytest.raises(SavedModelError, match="no weight_map"):
+        language_model.load(tmp_path / "saved")
+
+
+def test_a_save_that_cannot_take_the_name_brings_the_earlier_one_back(
+    model: language_model.LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    language_model.save(language_model.tiny(seed=1), tmp_path / "saved")
+    replace, calls = Path.replace, []
+
+    def refusing(self: Path, target: Path) -> Path:
+        calls.append(self.name)
+        if len(calls) == 2:
+            raise OSError(5, "the disk is gone")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refusing)
+    with pytest.raises(DataError, match="Nothing was changed"):
+        language_model.save(model, tmp_path / "saved")
+    assert [one.name for one in tmp_path.iterdir()] == ["saved"]
+    assert (
+        language_model.load(tmp_path / "saved", device="cpu").digest() == language_model.tiny(seed=1).digest()
+    )
+
+
+def test_what_a_kill_left_between_two_names_is_named(tmp_path: Path):
+    (tmp_path / ".saved.x1.part-earlier").mkdir()
+    with pytest.raises(DataError, match=r"rename .*\.saved\.x1\.part-earlier to have it back"):
+        language_model.load(tmp_path / "saved")

@@ -263,3 +263,11 @@ def test_what_cannot_be_ranked_is_refused():
         rank.rank(small, SET, draws=0)
     with pytest.raises(DataError, match="nothing to rank"):
         rank.rank(small, [])
+
+
+def test_a_model_whose_weights_are_no_numbers_ranks_nothing():
+    broken = language_model.tiny()
+    with torch.no_grad():
+        broken.network.model.norm.weight[:] = torch.nan
+    with pytest.raises(DataError, match="weights of it are no finite numbers"):
+        rank.rank(broken, SET, specificities=("M,M",))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -93,29 +93,42 @@ READING: dict[str, Any] = {
 }
 
 
-def reads_data(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb the options that say how a file is read; those given reach it as the mapping `reading`."""
-    signature = inspect.signature(command, eval_str=True)
-    own = [parameter for parameter in signature.parameters.values() if parameter.name != "reading"]
-    shared = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            annotation=annotation,
-            default=False if name in ("drop_bad_rows", "offline") else None,
-        )
-        for name, annotation in READING.items()
-    ]
+def shares(name: str, options: Mapping[str, tuple[Any, Any]]) -> Callable[..., Any]:
+    """Return what gives a verb options that several have: those given, and defaults, reach it as the mapping `name`.
 
-    def with_reading(**given: Any) -> None:
-        reading = {name: given.pop(name) for name in READING}
-        flags = ("drop_bad_rows", "offline")
-        told = {name: one for name, one in reading.items() if (one if name in flags else one is not None)}
-        command(**given, reading=told)
+    options: by parameter, what typer is to know of it, and the default; None, and flags left unset, are not passed on.
+    """
 
-    with_reading.__doc__ = command.__doc__
-    with_reading.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[*(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own), *shared]
-    )
-    with_reading.__annotations__ = {one.name: one.annotation for one in [*own, *shared]}
-    return with_reading
+    def shared(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters = [
+            *(one.replace(kind=kind) for one in signature.parameters.values() if one.name != name),
+            *(
+                inspect.Parameter(option, kind, annotation=annotation, default=default)
+                for option, (annotation, default) in options.items()
+            ),
+        ]
+
+        def gathering(*own: Any, **given: Any) -> None:
+            told = {option: given.pop(option, default) for option, (_, default) in options.items()}
+            told = {
+                option: one
+                for option, one in told.items()
+                if one is not None and (one is not False or options[option][1] is None)
+            }
+            command(*own, **given, **{name: told})
+
+        gathering.__doc__ = command.__doc__
+        gathering.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        gathering.__annotations__ = {one.name: one.annotation for one in parameters}
+        return gathering
+
+    return shared
+
+
+reads_data = shares(
+    "reading",
+    {name: (told, False if name in ("drop_bad_rows", "offline") else None) for name, told in READING.items()},
+)
+"""gives a verb the options that say how a file is read"""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+import warnings
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -13,23 +15,14 @@ import typer
 
 from palate.cli.options import Json, Quiet
 from palate.cli.show import print_json
-from palate.cli.text_options import (
-    AnswerPrice,
-    DryRun,
-    MostMoney,
-    MostTokens,
-    PlainHttp,
-    PromptPrice,
-    Threads,
-    Timeout,
-    print_price,
-)
-from palate.errors import DataError, PlanError
+from palate.cli.text_options import asks_endpoint, opened, print_price
+from palate.errors import DataError, PalateWarning, PlanError
 
 if TYPE_CHECKING:
-    from palate.text.backtranslate import Backtranslator
+    from palate.text.backtranslate import Backtranslator, Failure
     from palate.text.constraints.pairing import Corrupter
     from palate.text.corpus import Corpus, Document
+    from palate.text.endpoint import Endpoint
     from palate.text.suri import Example, Report
 
 EXAMPLES = """
@@ -43,6 +36,7 @@ palate text build books/ --out suri.jsonl --by local --model models/large
 """
 
 
+@asks_endpoint
 def build(
     source: Annotated[
         str,
@@ -110,16 +104,9 @@ def build(
             "--kept", metavar="FOLDER", help="For every answer paid, so that a stopped run goes on."
         ),
     ] = Path("runs/backtranslation"),
-    prompt_price: PromptPrice = None,
-    answer_price: AnswerPrice = None,
-    most_money: MostMoney = None,
-    most_tokens: MostTokens = None,
-    threads: Threads = 4,
-    timeout: Timeout = 120.0,
-    plain_http: PlainHttp = False,
-    dry_run: DryRun = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    asking: dict[str, Any],
 ) -> None:
     """Make an instruction set of long texts, by rule and offline: what each text does, and the same corrupted.
 
@@ -130,7 +117,6 @@ def build(
     from palate.cli.reading import quieten
     from palate.text.backtranslate import EndpointBacktranslator
     from palate.text.corpus import documents
-    from palate.text.endpoint import Endpoint, Terms
     from palate.text.suri import build as build_examples
     from palate.text.suri import split
 
@@ -139,6 +125,7 @@ def build(
         raise PlanError(
             "--by endpoint needs --endpoint URL and --model NAME, --by local needs --model, --by rules neither."
         )
+    dry_run = "dry_run" in asking
     if dry_run and by != "endpoint":
         raise PlanError("--dry-run prices what an endpoint would be asked: it goes with --by endpoint.")
     if corrupter not in ("exchange", "own"):
@@ -154,33 +141,43 @@ def build(
     wanted = _range("--constraints", constraints)
     if splits and not dry_run:
         _folder(out)
-    terms = Terms(prompt_price, answer_price, most_tokens, most_money)
     made: Callable[[tuple[Document, ...]], list[Example]]
-    with contextlib.ExitStack() as opened:
+    failed: list[Failure] = []
+    with contextlib.ExitStack() as stack:
         asked: Endpoint | None = None
         if by == "rules":
             made = partial(build_examples, seed=seed, constraints=wanted, only=only, corrupter=rule)
         elif endpoint is None:
-            made = partial(_translated, _local(str(model), sum(wanted) // 2), kept, quiet or as_json)
+            made = partial(_translated, _local(str(model), sum(wanted) // 2), kept, failed)
         else:
-            folder = kept if kept.exists() or not dry_run else None
-            ways = {"threads": threads, "timeout": timeout, "plain_http": plain_http}
-            asked = opened.enter_context(Endpoint(endpoint, str(model), folder=folder, terms=terms, **ways))  # type: ignore[arg-type]
+            asked = stack.enter_context(opened(endpoint, str(model), kept, asking))
             translator = EndpointBacktranslator(asked, constraints=sum(wanted) // 2)
             if dry_run:
                 print_price(translator.price(corpus.documents), as_json)
                 return
-            made = partial(_translated, translator, kept, quiet or as_json)
+            made = partial(_translated, translator, kept, failed)
         written = _write(parts, made, out, splits)
-        bill = asked.bill().words() if asked is not None else ""
-    if as_json:
-        print_json(
-            {"texts": len(corpus.documents), "cut": corpus.cut, "left_out": corpus.left_out, "files": written}
+        bill = asked.bill() if asked is not None else None
+    if failed:
+        warnings.warn(
+            f"{len(failed):,} of {len(corpus.documents):,} texts have no instruction, and are asked for again in the "
+            f"next run. The first, {failed[0].id}: {failed[0].reason}",
+            PalateWarning,
+            stacklevel=2,
         )
+    if as_json:
+        facts = {
+            "texts": len(corpus.documents),
+            "cut": corpus.cut,
+            "left_out": corpus.left_out,
+            "files": written,
+        }
+        facts |= {"failed": [asdict(one) for one in failed], "bill": None if bill is None else asdict(bill)}
+        print_json(facts)
     elif not quiet:
         _print(corpus, written)
-        if bill:
-            print(bill)
+        if bill is not None:
+            print(bill.words())
 
 
 def _write(
@@ -207,9 +204,9 @@ def _write(
 
 
 def _translated(
-    translator: Backtranslator, kept: Path, silent: bool, members: tuple[Document, ...]
+    translator: Backtranslator, kept: Path, failed: list[Failure], members: tuple[Document, ...]
 ) -> list[Example]:
-    """Return what a language model makes of the texts; what failed is told, and asked anew in the next run."""
+    """Return what a language model makes of the texts; what failed is added to `failed`."""
     from palate.text.backtranslate import build_with
 
     job = build_with(translator, members, kept)
@@ -218,8 +215,7 @@ def _translated(
         raise DataError(
             f"{job.words()} The first: {job.failed[0].reason if job.failed else 'there is no text'}."
         )
-    if not silent:
-        print(job.words() + (f" The first: {job.failed[0].id}: {job.failed[0].reason}" if job.failed else ""))
+    failed += job.failed
     return examples
 
 

@@ -5,25 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from palate.cli.options import Json, Quiet
 from palate.cli.show import print_json, print_table
-from palate.cli.text_options import (
-    AnswerPrice,
-    DryRun,
-    ModelName,
-    MostMoney,
-    MostTokens,
-    PlainHttp,
-    PromptPrice,
-    Threads,
-    Timeout,
-    Url,
-    print_price,
-)
+from palate.cli.text_options import ModelName, Url, asks_endpoint, opened, print_price
 from palate.errors import DataError, listing
 
 if TYPE_CHECKING:
@@ -38,6 +26,7 @@ palate text judge test.jsonl --endpoint https://a.org/v1 --model b --prompt-pric
 """
 
 
+@asks_endpoint
 def judge(
     texts: Annotated[
         Path,
@@ -61,16 +50,9 @@ def judge(
         Path,
         typer.Option("--out", "-o", metavar="FOLDER", help="For the verdicts, and for every answer paid."),
     ] = Path("runs/judge"),
-    prompt_price: PromptPrice = None,
-    answer_price: AnswerPrice = None,
-    most_money: MostMoney = None,
-    most_tokens: MostTokens = None,
-    threads: Threads = 4,
-    timeout: Timeout = 120.0,
-    plain_http: PlainHttp = False,
-    dry_run: DryRun = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    asking: dict[str, Any],
 ) -> None:
     """Ask a language model whether texts do what was asked of them, one constraint at a time.
 
@@ -81,22 +63,13 @@ def judge(
     from palate.atomic import whole
     from palate.cli.reading import quieten
     from palate.text.annotate import read_items, read_labels
-    from palate.text.endpoint import Endpoint, Terms
     from palate.text.judge import Judge
 
     quieten(quiet)
     items = read_items(texts)
     people = read_labels(labels or (), items)
-    with Endpoint(
-        endpoint,
-        model,
-        folder=out if out.exists() or not dry_run else None,
-        terms=Terms(prompt_price, answer_price, most_tokens, most_money),
-        threads=threads,
-        timeout=timeout,
-        plain_http=plain_http,
-    ) as asked:
-        if dry_run:
+    with opened(endpoint, model, out, asking) as asked:
+        if "dry_run" in asking:
             print_price(Judge(asked).price(items, pairs=pairs), as_json)
             return
         report = Judge(asked).judge(items, labels=people, pairs=pairs)

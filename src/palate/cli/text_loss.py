@@ -84,14 +84,19 @@ def loss(
     if prompt is None and text is None:
         raise PlanError('give a text: palate text loss "The capital of France is" " Paris."')
     from palate.text import language_model
-    from palate.text.explain import explain_loss, next_token
+    from palate.text.explain import explain_loss, next_token, plain_conventions
 
     named = language_model.load(model)
     if following:
         if text is not None:
             raise PlanError("--next asks what may come after PROMPT: leave TEXT out.")
-        _next(next_token(named, prompt or "", chat=chat, shown=max(shown, 10)), prompt or "", as_json)
+        how = named.conventions(ended=False) if chat else plain_conventions(named, ended=False)
+        _next(next_token(named, prompt or "", chat=chat, shown=max(shown, 10)), how, as_json)
         return
+    if chat and (text is None or not (prompt or "").strip()):
+        raise PlanError(
+            "--chat makes PROMPT a request, and TEXT its answer: give both, neither of them empty."
+        )
     if text is None:
         prompt, text = "", prompt
     told = explain_loss(named, text or "", prompt or "", chat=chat, ended=ended, shown=shown)
@@ -169,9 +174,10 @@ def _named(piece: str, note: str = "") -> str:
     return f"{quoted} ({note})" if note else quoted
 
 
-def _next(told: list[Runner], prompt: str, as_json: bool) -> None:
+def _next(told: list[Runner], conventions: str, as_json: bool) -> None:
     if as_json:
-        print_json([{"piece": one.piece, "id": one.id, "p": one.p, "nats": -math.log(one.p)} for one in told])
+        rows = [{"piece": one.piece, "id": one.id, "p": one.p, "nats": -math.log(one.p)} for one in told]
+        print_json({"conventions": conventions, "next": rows})
         return
     print_table(
         ("rank", "token", "p", "-log p, nats", ""),
@@ -188,6 +194,7 @@ def _next(told: list[Runner], prompt: str, as_json: bool) -> None:
     )
     rest = 1 - math.fsum(one.p for one in told)
     print(faint(f"all other tokens together: {max(rest, 0):.4f}"))
+    print(faint(conventions))
 
 
 def _bar(p: float) -> str:

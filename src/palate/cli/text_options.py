@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
+from palate.cli.options import shares
 from palate.cli.show import print_json
 
 if TYPE_CHECKING:
-    from palate.text.endpoint import Price
+    from palate.text.endpoint import Endpoint, Price
 
 Named: TypeAlias = Annotated[
     str,
@@ -39,40 +42,99 @@ Url: TypeAlias = Annotated[
     ),
 ]
 ModelName: TypeAlias = Annotated[str, typer.Option("--model", metavar="NAME", help="The model's name there.")]
-PromptPrice: TypeAlias = Annotated[
-    float | None,
-    typer.Option("--prompt-price", metavar="X", min=0, help="Money for a million tokens of prompts."),
-]
-AnswerPrice: TypeAlias = Annotated[
-    float | None,
-    typer.Option("--answer-price", metavar="X", min=0, help="Money for a million tokens of answers."),
-]
-MostMoney: TypeAlias = Annotated[
-    float | None,
-    typer.Option("--most-money", metavar="X", min=0, help="Never spend more, all runs together."),
-]
-MostTokens: TypeAlias = Annotated[
-    int | None, typer.Option("--most-tokens", metavar="N", min=0, help="Never use more, all runs together.")
-]
-Threads: TypeAlias = Annotated[
-    int, typer.Option("--threads", metavar="N", min=1, max=64, help="Requests at the same time.")
-]
-Timeout: TypeAlias = Annotated[
-    float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="For one request, all in all.")
-]
-PlainHttp: TypeAlias = Annotated[
-    bool, typer.Option("--plain-http", help="Allow http, unencrypted, to another machine.")
-]
-DryRun: TypeAlias = Annotated[
-    bool, typer.Option("--dry-run", help="Say what it would cost at most; send nothing.")
-]
+
+
+def _price(name: str, of: str) -> Any:
+    return Annotated[
+        float | None,
+        typer.Option(f"--{name}", metavar="X", min=0, help=f"Money for a million tokens of {of}."),
+    ]
+
+
+asks_endpoint = shares(
+    "asking",
+    {
+        "prompt_price": (_price("prompt-price", "prompts"), None),
+        "answer_price": (_price("answer-price", "answers"), None),
+        "most_money": (
+            Annotated[
+                float | None,
+                typer.Option("--most-money", metavar="X", min=0, help="Never spend more, all runs together."),
+            ],
+            None,
+        ),
+        "most_tokens": (
+            Annotated[
+                int | None,
+                typer.Option("--most-tokens", metavar="N", min=0, help="Never use more, all runs together."),
+            ],
+            None,
+        ),
+        "threads": (
+            Annotated[
+                int,
+                typer.Option("--threads", metavar="N", min=1, max=64, help="Requests at the same time."),
+            ],
+            4,
+        ),
+        "timeout": (
+            Annotated[
+                float,
+                typer.Option("--timeout", metavar="SECONDS", min=0.1, help="For one request, all in all."),
+            ],
+            120.0,
+        ),
+        "plain_http": (
+            Annotated[
+                bool, typer.Option("--plain-http", help="Allow http, unencrypted, to another machine.")
+            ],
+            False,
+        ),
+        "dry_run": (
+            Annotated[
+                bool,
+                typer.Option(
+                    "--dry-run", help="Say what it costs where each answer is usable at once; send nothing."
+                ),
+            ],
+            False,
+        ),
+    },
+)
+"""gives a verb the options of an address that is asked"""
+
+
+def opened(url: str, model: str, folder: Path, asking: Mapping[str, Any]) -> Endpoint:
+    """Return the address that is asked; its answers are kept in a folder, which a dry run does not make."""
+    from palate.text.endpoint import Endpoint, Terms
+
+    return Endpoint(
+        url,
+        model,
+        folder=folder if folder.exists() or "dry_run" not in asking else None,
+        terms=Terms(
+            asking.get("prompt_price"),
+            asking.get("answer_price"),
+            asking.get("most_tokens"),
+            asking.get("most_money"),
+        ),
+        threads=asking["threads"],
+        timeout=asking["timeout"],
+        plain_http="plain_http" in asking,
+    )
 
 
 def print_price(price: Price, as_json: bool) -> None:
-    """Print what a job costs at most."""
+    """Print what a job costs."""
     if as_json:
         print_json(asdict(price))
         return
     money = "" if price.most_money is None else f", {price.most_money:,.4f} by the prices given"
     print(f"{price.requests:,} requests, {price.cached:,} of them answered already.")
-    print(f"At most {price.most_tokens:,} tokens{money}; the prompts are likely {price.prompt_tokens:,}.")
+    print(
+        f"At most {price.most_tokens:,} tokens{money} where each answer is usable at once; the prompts are likely "
+        f"{price.prompt_tokens:,}."
+    )
+    print(
+        "A bad answer is complained of or asked for again: --most-tokens and --most-money are never passed."
+    )

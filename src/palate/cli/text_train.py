@@ -101,7 +101,7 @@ def train(
             "method": method,
             "model": model,
             "conventions": named.conventions(),
-            "training": how.model_dump(),
+            "training": done.training.model_dump(),
             "constraints": shown,
             "pairs": len(pairs),
             "valid_pairs": len(held),
@@ -169,6 +169,10 @@ def _training(method: str, name: Preset, sets: list[str]) -> Training:
     from palate.text.align.training import Training, preset
 
     told = parameters(sets)
+    if "method" in told:
+        raise PlanError(
+            "--set method: the method is the verb's first argument, as in `palate text train sft`."
+        )
     for key in told:
         if key not in Training.model_fields:
             raise PlanError(

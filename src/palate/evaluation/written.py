@@ -1,7 +1,8 @@
 """What a language model wrote: how long, how much of it again, and how many of the constraints it meets.
 
-Repetition is told as in the Suri paper: the share of texts in which some run of 5 or 10 words stands at least 3 times,
-and the share of a text's runs of 5 words that stood before, in its first 2,048 words and after them. Constraints are
+Repetition is told like in the Suri paper, of words where that counts tokens: the share of texts in which some run of 5
+or 10 of them stands at least 3 times, in the whole text, in its first 2,048 words and after them; and the share of a
+text's runs of 5 words that stood before, in both. Constraints are
 proven by the verifiers that made them; the corrupted ones are asked as well, since a text meets many by chance.
 """
 
@@ -45,6 +46,9 @@ class Written:
     repeats_5: Estimate
     """share of texts with a run of 5 words that stands at least 3 times"""
     repeats_10: Estimate
+    """the same of 10 words"""
+    repeats_by_part: dict[str, Estimate]
+    """the same in the first 2,048 words and, of texts that are so long, after them"""
     again_first: Estimate
     """share of runs of 5 words, in the first 2,048, that stood before"""
     again_later: Estimate | None
@@ -59,6 +63,7 @@ class Written:
             "ended by itself": self.ended,
             "a 5-gram 3 times": self.repeats_5,
             "a 10-gram 3 times": self.repeats_10,
+            **self.repeats_by_part,
             f"5-grams again, first {SPLIT:,} words": self.again_first,
         }
         if self.again_later is not None:
@@ -89,6 +94,17 @@ def measure(generations: Sequence[Generation], examples: Sequence[Example] = ())
         ended=mean([one.ended for one in generations]),
         repeats_5=mean([repeats(told, 5) for told in words]),
         repeats_10=mean([repeats(told, 10) for told in words]),
+        repeats_by_part={
+            f"a {n}-gram 3 times, {where} {SPLIT:,} words": mean(
+                [repeats(words[place][part], n) for place in places], [clusters[place] for place in places]
+            )
+            for where, places, part in (
+                ("first", range(len(words)), slice(SPLIT)),
+                ("after", long, slice(SPLIT, None)),
+            )
+            if long
+            for n in (5, 10)
+        },
         again_first=mean([repeated_share(told, 5, last=SPLIT) for told in words]),
         again_later=mean(
             [repeated_share(words[place], 5, first=SPLIT) for place in long],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -22,13 +21,9 @@ from palate.evaluation.estimated import Estimated
 from palate.evaluation.result import Seconds
 from palate.experiment.plan import EvaluatePlan, ModelPlan
 from palate.interactions import Interactions
+from palate.memory import peak_mb
 from palate.models.base import Recommender
 from palate.split import Split, chronological
-
-try:
-    import resource
-except ImportError:  # Windows has none
-    resource = None  # type: ignore[assignment]
 
 E = TypeVar("E", bound=Estimated)
 E_co = TypeVar("E_co", bound=Estimated, covariant=True)
@@ -86,7 +81,7 @@ def _fit(plan: ModelPlan, job: Job[E], folder: Path | None, *, measure: bool) ->
         evaluation=evaluation,
         seconds=Seconds(fit=fitted[0], recommend=wall["recommend"], evaluate=wall["evaluate"]),
         cpu_seconds=Seconds(fit=fitted[1], recommend=used["recommend"], evaluate=used["evaluate"]),
-        peak_rss_mb=peak_rss_mb() if measure else None,
+        peak_rss_mb=peak_mb() if measure else None,
         trace=model.fitted.trace,
     )
 
@@ -161,19 +156,3 @@ def warm_up(plan: ModelPlan, how: EvaluatePlan) -> None:
     easy = how.model_copy(update={"bootstrap": 0, "relevant_from": None, "candidates": "all"})
     with forgiving():
         judge(brief(plan).fit(split.train), split, easy, plan.label)
-
-
-def peak_rss_mb() -> float | None:
-    """Return the peak memory of this process in MB; None where the system does not tell.
-
-    From /proc where there is one: a child's `ru_maxrss` starts at its parent's peak on Linux.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-        if "VmHWM" in lines:
-            return int(lines["VmHWM"].split()[0]) / 1024
-    if resource is None:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)

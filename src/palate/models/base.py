@@ -281,8 +281,7 @@ class Recommender(Algorithm):
         for start in range(0, len(asked), impressed.BLOCK):
             some = np.arange(start, min(start + impressed.BLOCK, len(asked)))
             pairs = slice(indptr[start], indptr[some[-1] + 1])
-            block = partial(self._scores, asked.select(some))
-            scores[pairs] = of_pairs(block, context[pairs] - start, codes[pairs])
+            scores[pairs] = self._of_pairs(asked.select(some), context[pairs] - start, codes[pairs])
         order = np.lexsort((codes, -scores, context))  # contexts stand together already
         return pl.DataFrame(
             {
@@ -292,6 +291,10 @@ class Recommender(Algorithm):
                 "rank": (np.arange(len(order)) - indptr[context] + 1).astype(np.int32),
             }
         )
+
+    def _of_pairs(self, contexts: Contexts, row: NDArray[np.int64], codes: Codes) -> Floats:
+        """Return the score of each pair of a context and an item, (pairs); -inf for the item -1."""
+        return of_pairs(partial(self._scores, contexts), row, codes)
 
     def score_impressions(self, shown: Impressions) -> Floats:
         """Return the score of each candidate of impressions, (candidates), in the order of `shown`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from palate.interactions import Histories
 from palate.models.contexts import Contexts
-from palate.models.dense import of_pairs
 from palate.news import Impressions
 
 if TYPE_CHECKING:
@@ -46,5 +44,5 @@ def scores(model: Recommender, shown: Impressions) -> NDArray[np.float64]:
             continue
         places = np.concatenate([np.arange(shown.indptr[row], shown.indptr[row + 1]) for row in rows])
         place = np.repeat(np.arange(len(rows)), shown.sizes[rows])
-        found[places] = of_pairs(partial(model._scores, contexts), place, candidate[places])
+        found[places] = model._of_pairs(contexts, place, candidate[places])
     return found

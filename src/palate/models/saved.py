@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.atomic import umask
+from palate.atomic import put_in_place, umask
 from palate.catalogue import Catalogue
 from palate.errors import SavedModelError, listing
 from palate.interactions import Histories
@@ -72,7 +71,7 @@ def write(
             0o777 & ~umask()
         )  # made private by mkdtemp and safetensors; who may read is the user's say
         (temporary / "arrays.safetensors").chmod(0o666 & ~umask())
-        _put_in_place(temporary, folder)
+        put_in_place(temporary, folder)
     except Exception as error:
         # safetensors and Polars wrap a full disk in errors of their own.
         raise SavedModelError(f"{folder} could not be written ({error}); nothing was left behind.") from error
@@ -115,21 +114,6 @@ def _refuse_what_is_not_ours(folder: Path) -> None:
         raise SavedModelError(
             f"{folder} holds more than a saved model ({listing(foreign)}): give a new folder, or move them away."
         )
-
-
-def _put_in_place(temporary: Path, folder: Path) -> None:
-    """Rename `temporary` to `folder`; an earlier model there goes only when the new one stands."""
-    if not folder.exists():
-        os.replace(temporary, folder)
-        return
-    earlier = temporary.with_name(temporary.name + "-earlier")
-    os.replace(folder, earlier)
-    try:
-        os.replace(temporary, folder)
-    except BaseException:
-        os.replace(earlier, folder)
-        raise
-    shutil.rmtree(earlier, ignore_errors=True)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from palate.atomic import whole
-from palate.errors import DataError, did_you_mean
+from palate.errors import DataError, PalateWarning, did_you_mean, listing
 
 LABELS = ("Yes", "Partially", "No")
 """Does the text do it?"""
@@ -70,30 +71,37 @@ def read_items(path: Path) -> list[Item]:
     Raises DataError, with the line, for a row that lacks one of them or an id that comes twice.
     """
     items: dict[str, Item] = {}
+    empty: list[str] = []
     for where, row in _rows(path):
         text = row.get("text", row.get("answer"))
         if isinstance(text, list):  # a conversation of one message, as Suri has it
             text = text[-1].get("content") if text and isinstance(text[-1], dict) else None
         name, main = str(row.get("id", "")), row.get("main_ins")
         chosen = _constraints(row.get("cons_chosen", row.get("constraints")))
-        if (
-            not name
-            or not isinstance(text, str)
-            or not text.strip()
-            or not isinstance(main, str)
-            or not chosen
-        ):
+        if not name or not isinstance(text, str) or not isinstance(main, str) or not chosen:
             raise DataError(
                 f"{where}: expected id, text (or answer), main_ins and constraints (or cons_chosen); it has"
                 f" {', '.join(row) or 'nothing'}."
             )
+        if not text.strip():
+            empty.append(name)
+            continue
         if name in items:
             raise DataError(
                 f"{where}: the id '{name}' stands on an earlier line too. Give each text its own."
             )
         items[name] = Item(name, text, main, chosen, _constraints(row.get("cons_rejected")))
+    if empty:
+        warnings.warn(
+            f"{path.name}: {len(empty):,} texts are empty and left out: there is nothing to judge ({listing(empty)}).",
+            PalateWarning,
+            stacklevel=2,
+        )
     if not items:
-        raise DataError(f"{path} has no rows. Give a file of `palate text build` or `palate text generate`.")
+        raise DataError(
+            f"{path} has no rows{' with a text' if empty else ''}. Give a file of `palate text build` or `palate text "
+            "generate`."
+        )
     return list(items.values())
 
 

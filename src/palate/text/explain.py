@@ -183,7 +183,7 @@ def explain_loss(
     at = len(before) - 1
     return Explanation(
         model.name,
-        model.conventions() if chat else _plain(model),
+        model.conventions(ended=ended) if chat else plain_conventions(model, ended=ended),
         shown_as[0].text,
         tuple(told[:at]),
         tuple(told[at:]),
@@ -225,7 +225,7 @@ def _logits(model: LanguageModel, ids: Sequence[int], places: slice) -> Iterator
         head = head_of(model.network)
         few = max(1, _BUFFER // (8 * len(head.weight)))
         for some in torch.split(states, few):
-            yield head.logits(some).double().cpu().numpy()
+            yield head.logits(some).cpu().double().numpy()
 
 
 def _tokens(model: LanguageModel, ids: Sequence[int], losses: Losses, shown: Sequence[Piece]) -> list[Token]:
@@ -265,6 +265,8 @@ def _as_dict(token: Token) -> dict[str, Any]:
     return told
 
 
-def _plain(model: LanguageModel) -> str:
+def plain_conventions(model: LanguageModel, *, ended: bool) -> str:
+    """Say how a text that is no request becomes tokens; `ended`: the token that ends an answer counts."""
     begin = "a token begins the text (BOS)" if model.begin() else "no token begins the text (BOS)"
-    return f"No template; {begin}; prompt and text are made into tokens apart; no token ends it."
+    end = model.tokenizer.eos_token if ended else "no token"
+    return f"No template; {begin}; prompt and text are made into tokens apart; {end} ends it."

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def generate(
 
     Raises:
         PlanError: ids that stand twice, or settings that make no sense.
-        DataError: a file of other requests or settings, or a request that is longer than the model's context.
+        DataError: a file of other requests or settings, or a request that is empty or longer than the model's context.
 
     """
     ids = [name for name, _ in requests]
@@ -69,6 +70,7 @@ def generate(
         raise PlanError(f"{len(ids) - len(set(ids)):,} ids stand twice: each request needs an id of its own.")
     if sampling.temperature < 0 or not 0 < sampling.top_p <= 1 or sampling.max_tokens < 1:
         raise PlanError("temperature is 0 or more, top_p above 0 up to 1, and max_tokens at least 1.")
+    _check(model, requests)
     how: dict[str, Any] = {"model": model.name, "template": model.template, **asdict(sampling)}
     if out is not None:  # what a model is: a name may be another one's by now
         how["weights"] = model.digest()
@@ -104,8 +106,20 @@ def _generation(row: dict[str, Any], where: str) -> Generation:
     return Generation(**{name: row[name] for name in wanted})
 
 
+def _check(model: LanguageModel, requests: Sequence[tuple[str, str]]) -> None:
+    """Raise DataError for requests that cannot be written for: of all of them, before the first is."""
+    for name, request in requests:
+        if not request.strip():
+            raise DataError(f"request {name} is empty: say what is to be written, or leave the row out.")
+        if (length := len(model.prompt(request))) >= model.context:
+            raise DataError(
+                f"request {name} is {length:,} tokens, and {model.name} reads {model.context:,}: shorten it."
+            )
+
+
 def answer(model: LanguageModel, request: str, sampling: Sampling) -> str:
     """Return the text that a model writes for one request."""
+    _check(model, [("", request)])
     return _one(model, "", request, sampling).text
 
 
@@ -118,18 +132,30 @@ def _one(model: LanguageModel, name: str, request: str, sampling: Sampling) -> G
 
     prompt = model.prompt(request)
     room = model.context - len(prompt)
-    if room < 1:
-        raise DataError(
-            f"request {name} is {len(prompt):,} tokens, and {model.name} reads {model.context:,}: shorten it."
-        )
     device = next(model.network.parameters()).device
     seed = int.from_bytes(hashlib.sha256(f"{sampling.seed}/{name}".encode()).digest()[:7], "big")
     ids = torch.tensor([prompt], device=device)
     with torch.inference_mode(), own_random(seed, device), _drawn_as(model, sampling, room):
-        told = model.network.generate(input_ids=ids, attention_mask=torch.ones_like(ids))
+        told = model.network.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            logits_processor=[partial(_finite, model.name)],
+        )
     written = told[0, len(prompt) :].tolist()
     ended = bool(written) and written[-1] == model.end
     return Generation(name, request, model.words(written), len(written) - ended, ended)
+
+
+def _finite(name: str, _: Any, logits: Any) -> Any:
+    """Return the logits of the next token as they are. Raises DataError where there is none that is a number."""
+    import math
+
+    if not math.isfinite(logits.max()):
+        raise DataError(
+            f"{name} holds the next token {float(logits.max())} likely (logit): weights of it are no finite numbers. "
+            "Train it again with a lower learning_rate, or take another model."
+        )
+    return logits
 
 
 @contextmanager

@@ -141,8 +141,8 @@ class LanguageModel:
         """Return tokens as text, without those that only mark."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
-    def conventions(self) -> str:
-        """Say how prompts are made, for a report."""
+    def conventions(self, *, ended: bool = True) -> str:
+        """Say how prompts are made, for a report; `ended`: the token that ends an answer counts."""
         begin = "a token begins each text (BOS)" if self.begin() else "no token begins a text (BOS)"
         how = (
             "the request in the tokenizer's chat template"
@@ -150,8 +150,8 @@ class LanguageModel:
             else "the request as it stands, and a blank line"
         )
         return (
-            f"Prompt: {how}; {begin}; prompt and answer are made into tokens apart; {self.tokenizer.eos_token} "
-            "ends an answer."
+            f"Prompt: {how}; {begin}; prompt and answer are made into tokens apart; "
+            f"{self.tokenizer.eos_token if ended else 'no token'} ends an answer."
         )
 
 

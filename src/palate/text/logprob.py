@@ -12,7 +12,8 @@ Logits that a model scales or caps (Gemma 2: cap tanh(z / cap); Cohere, Granite:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -24,6 +25,10 @@ from palate.errors import NotSupported
 
 BUFFER = 2**24
 """Bytes of the logits that exist at once, in float32; a model in bfloat16 has them a second time, at half the size."""
+
+
+CELLS = 2**14
+"""Tokens of prompts and responses that `score_after` has a network keep at once: 750 MB of SmolLM2's"""
 
 
 @dataclass(frozen=True)
@@ -139,26 +144,48 @@ def score(
 
 
 def score_after(network: Any, prompt: Sequence[int], responses: Sequence[Sequence[int]]) -> list[Tensor]:
-    """Return log P of each token of each response after one prompt, which is read once; without gradients."""
+    """Return log P of each token of each response after one prompt, which is read once; without gradients.
+
+    Memory: what the network keeps of `CELLS` tokens, prompts counted for each of the responses that are read together.
+    """
     from transformers import DynamicCache
 
     device = next(network.parameters()).device
-    inner, n, cache = body(network), len(responses), DynamicCache()
-    kept = {"cache" if "cache" in signature(type(inner).forward).parameters else "past_key_values": cache}
+    inner, cache = body(network), DynamicCache()
+    named = "cache" if "cache" in signature(type(inner).forward).parameters else "past_key_values"
     first = inner(
-        input_ids=torch.tensor([list(prompt)], device=device), use_cache=True, **kept
-    ).last_hidden_state
-    longest = max(map(len, responses))
+        input_ids=torch.tensor([list(prompt)], device=device), use_cache=True, **{named: cache}
+    ).last_hidden_state[:, -1:]
+    few = max(1, CELLS // (len(prompt) + max(map(len, responses))))
+    found: list[Tensor] = []
+    for rows in _chunks(len(responses), few):
+        last = rows.stop == len(responses)
+        kept = {named: cache if last else copy.deepcopy(cache)}
+        found += _after(network, inner, first, kept, len(prompt), responses[rows])
+    return found
+
+
+def _after(
+    network: Any,
+    inner: Any,
+    first: Tensor,
+    kept: Mapping[str, Any],
+    read: int,
+    responses: Sequence[Sequence[int]],
+) -> list[Tensor]:
+    """Return log P of each token of some responses after `read` tokens that a cache has, which it is then no more."""
+    (cache,) = kept.values()
+    n, longest, device = len(responses), max(map(len, responses)), first.device
     ids = torch.zeros((n, longest), dtype=torch.int64, device=device)
     mask = torch.zeros_like(ids)
     for row, (response, line) in enumerate(zip(responses, mask, strict=True)):
         ids[row, : len(response)] = torch.tensor(response, device=device)
         line[: len(response)] = 1
     cache.batch_repeat_interleave(n)
-    whole = torch.cat([torch.ones((n, len(prompt)), dtype=torch.int64, device=device), mask], 1)
+    whole = torch.cat([torch.ones((n, read), dtype=torch.int64, device=device), mask], 1)
     states = inner(input_ids=ids, attention_mask=whole, use_cache=True, **kept).last_hidden_state
     # what a token comes after: of the first, the prompt's last state
-    before = torch.cat([first[:, -1:].expand(n, -1, -1), states[:, :-1]], 1)
+    before = torch.cat([first.expand(n, -1, -1), states[:, :-1]], 1)
     told = token_log_probs(before[mask.bool()], head_of(network), ids[mask.bool()])
     return list(torch.split(told, [len(response) for response in responses]))
 

@@ -347,7 +347,12 @@ def _told(model: LanguageModel, request: str, answer: list[int]) -> _Told:
 
     asked = model.prompt(request)
     (found,) = score(model.network, [asked[:1]], [[*asked[1:], *answer]])
-    log_p = found.double().cpu().numpy()
+    log_p = found.cpu().double().numpy()
+    if not np.isfinite(log_p).all():
+        raise DataError(
+            f"{model.name} finds a token of a text {log_p[~np.isfinite(log_p)][0]} likely (log P): weights of it are "
+            "no finite numbers. Train it again with a lower learning_rate, or take another model."
+        )
     return _Told(float(log_p[: len(asked) - 1].sum()), log_p[len(asked) - 1 :])
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from palate.atomic import put_in_place
 from palate.errors import DataError, FetchError, MissingExtra, PalateError, SavedModelError, need
 from palate.pretrained import safe
 
@@ -40,8 +41,14 @@ def read(name: str) -> tuple[Any, Any, str]:
     if path.suffix == ".gguf" and path.is_file():
         return *_folder(converted(path)), ""
     if not path.is_dir():
+        stopped = sorted(path.parent.glob(f".{path.name}.*-earlier"))
+        kept = (
+            f" A save was stopped while it replaced one: rename {stopped[0]} to have it back."
+            if stopped
+            else ""
+        )
         raise DataError(
-            f"{name}: no such folder. A language model is {DEFAULT}, a folder of transformers, a .gguf file, or "
+            f"{name}: no such folder.{kept} A language model is {DEFAULT}, a folder of transformers, a .gguf file, or "
             "hub:OWNER/NAME."
         )
     if (path / "adapter_config.json").is_file():
@@ -229,15 +236,10 @@ def whole_folder(place: Path) -> Iterator[Path]:
         made = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent))
     except OSError as error:
         raise DataError(f"Cannot write {place}: {error.strerror}. Choose another folder.") from error
-    earlier: Path | None = None
     try:
         yield made
         made.chmod(0o755)
-        if place.exists():
-            place.rename(earlier := made.with_suffix(".earlier"))
-        made.rename(place)
-        if earlier is not None:
-            shutil.rmtree(earlier)
+        put_in_place(made, place)
     except PalateError:
         raise
     except Exception as error:

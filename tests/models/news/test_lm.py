@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -244,3 +245,26 @@ def test_an_article_without_a_title_has_a_score():
     )
     found = palate.LM(model="tiny").fit(SHOWN, catalogue=bare).score_impressions(SHOWN)
     assert all(math.isfinite(one) for one in found)
+
+
+def test_each_context_reads_its_own_candidates_some_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    from palate.text import logprob
+
+    model = palate.models.create("lm", model="tiny").fit(SHOWN, catalogue=CATALOGUE)
+    read, after = [], logprob._after
+
+    def counted(*given: object) -> object:
+        read.append(len(given[-1]))  # type: ignore[arg-type]
+        return after(*given)  # type: ignore[arg-type]
+
+    whole = model.score(users=["ann", "bob"])
+    monkeypatch.setattr(logprob, "_after", counted)
+    ranked = model.rank(["ann", "bob"], [["d", "a", "b"], ["c"]])
+    assert read == [3, 1]
+    for user, row in zip(("ann", "bob"), whole, strict=True):
+        mine = ranked.filter(pl.col("user") == user)
+        assert mine["score"].to_list() == pytest.approx(row[model.items.encode(mine["item"])].tolist())
+    monkeypatch.setattr(logprob, "CELLS", 1)  # one at a time
+    read.clear()
+    assert model.score(users=["ann"])[0] == pytest.approx(whole[0], abs=1e-4)
+    assert read == [1, 1, 1, 1]

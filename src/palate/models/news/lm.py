@@ -318,6 +318,13 @@ class LM(NewsModel):
         short.tell(self.language_model().context)
         return found
 
+    def _of_pairs(self, contexts: Contexts, row: NDArray[np.int64], codes: Codes) -> Floats:
+        found = np.full(len(codes), -np.inf)
+        for one in range(len(contexts)):  # each reads its own candidates, and not those of all
+            mine = np.flatnonzero((row == one) & (codes >= 0))
+            found[mine] = self._scores(contexts.select(np.array([one])), codes[mine])[0]
+        return found
+
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
         events, short = (
             contexts.events.where(contexts.events.value > 0),
@@ -354,7 +361,7 @@ class LM(NewsModel):
                 if self.measure == "gain" and len(past):
                     alone = score_after(model.network, model.prompt(self._request([])), answers)
                     told = [one - other for one, other in zip(told, alone, strict=True)]
-        summed = np.array([float(one.double().sum()) for one in told])
+        summed = np.array([float(one.cpu().double().sum()) for one in told])
         if self.measure == "mean":
             summed /= np.array([len(one) for one in told])
         return np.asarray(summed[place], np.float64)

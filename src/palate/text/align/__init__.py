@@ -25,7 +25,7 @@ import numpy as np
 from palate.errors import DataError
 from palate.neural import devices, loop
 from palate.text.align import sharding
-from palate.text.align.network import recompute, trainable
+from palate.text.align.network import as_the_adapter, recompute, trainable
 from palate.text.align.pairs import Pair, token_pairs
 from palate.text.align.task import Alignment, Weights
 from palate.text.align.training import PRESETS, Method, Preset, Training, preset
@@ -35,7 +35,7 @@ __all__ = ["PRESETS", "Method", "Outcome", "Pair", "Preset", "Training", "align"
 
 
 _CUT = {"device", "epochs", "patience", "mode", "micro", "recompute", "shard"}
-"""settings by which no gradient changes"""
+"""settings by which no gradient changes, but for what dropout draws"""
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class Outcome:
     """what was cut or left out"""
     trained: int
     """how many weights were trained"""
+    training: Training
+    """the settings; where an adapter went on, those of LoRA are its own"""
 
 
 def align(
@@ -83,6 +85,8 @@ def align(
     if not rows:
         raise DataError("no pair is left to learn. " + " ".join(notes))
     devices.return_memory()
+    training, told = as_the_adapter(model, training)
+    notes += told
     identity = _identity(model, rows, held, training) if checkpoint is not None else ""
     if training.rank and training.precision == "bfloat16":
         to_precision(model.network, training.precision)
@@ -134,6 +138,7 @@ def align(
         trace,
         tuple(notes),
         trained,
+        training,
     )
 
 

@@ -53,6 +53,21 @@ def trainable(model: LanguageModel, training: Training) -> Any:
     return network
 
 
+def as_the_adapter(model: LanguageModel, training: Training) -> tuple[Training, list[str]]:
+    """Return the settings with LoRA's as an adapter that goes on has them, and what is to be told of that."""
+    if not (model.base and training.rank):
+        return training, []
+    (adapter,) = model.network.peft_config.values()
+    own = {"rank": adapter.r, "alpha": adapter.lora_alpha, "dropout": adapter.lora_dropout}
+    other = {name: value for name, value in own.items() if getattr(training, name) != value}
+    if not other:
+        return training, []
+    kept = ", ".join(
+        f"{name} = {value:g} ({getattr(training, name):g} was asked for)" for name, value in other.items()
+    )
+    return training.model_copy(update=other), [f"{model.name} is an adapter and goes on as it is: {kept}."]
+
+
 def recompute(network: Any, wanted: bool, *, deep: bool = False) -> None:
     """Have what a layer made be made again for the gradient, or kept.
 

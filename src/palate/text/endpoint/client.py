@@ -52,7 +52,7 @@ class Endpoint:
         Args:
             url: such as http://127.0.0.1:8000/v1.
             model: its name there.
-            folder: where `answers.jsonl` is kept; one folder, one model. None: nothing is kept.
+            folder: where `answers.jsonl` is kept; one folder, one address and model. None: nothing is kept.
             terms: prices and budget.
             threads: requests at the same time.
             timeout: seconds for one request, all in all.
@@ -83,7 +83,7 @@ class Endpoint:
         self.url, self.model, self.threads = url, model, threads
         self._retries, self._backoff = retries, backoff
         self._wire = Wire(url, timeout, plain_http=plain_http)
-        self._ledger = Ledger(folder, model, terms)
+        self._ledger = Ledger(folder, url, model, terms)
         self._turns: dict[str, threading.Lock] = {}
         self._stop = threading.Event()
         self._dead: Exception | None = None

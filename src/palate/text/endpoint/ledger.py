@@ -130,7 +130,7 @@ class Price:
 class Ledger:
     """What was sent, what came, and what may still come; the answers by the digest of their request."""
 
-    def __init__(self, folder: Path | None, model: str, terms: Terms) -> None:
+    def __init__(self, folder: Path | None, url: str, model: str, terms: Terms) -> None:
         self.terms, self._changed = terms, threading.Condition()
         self.answers: defaultdict[str, list[Answer]] = defaultdict(list)
         self._flying: set[int] = set()
@@ -138,7 +138,7 @@ class Ledger:
         self._paid = (0, 0)
         self._sent = 0
         path = None if folder is None else folder / "answers.jsonl"
-        self.journal = Journal(path, {"palate": "answers 1", "model": model})
+        self.journal = Journal(path, {"palate": "answers 2", "endpoint": url, "model": model})
         for row in self.journal.rows:
             try:
                 self._take(**row)
