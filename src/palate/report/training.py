@@ -32,8 +32,7 @@ def training_charts(models: Sequence[ModelFacts], series: Mapping[str, int]) -> 
     for model in told:
         for name in dict.fromkeys(name for row in model.training for name in row):
             if name not in _NO_CURVES:
-                about = name.removeprefix("train_").removeprefix("valid_")
-                kind = name.partition("_")[0] if name != about else ""
+                kind, about = _parted(name)
                 by = "seconds" if about == "objective" else _step(model)
                 points = [
                     (x, y)
@@ -65,12 +64,23 @@ def training_tables(models: Sequence[ModelFacts]) -> list[Table]:
     return [
         Table(
             model.label,
-            tuple(_words(name) for name in names),
+            tuple(_heading(name) for name in names),
             [[_cell(row.get(name)) for name in names] for row in model.training],
         )
         for model in models
         if model.training and (names := list(dict.fromkeys(name for row in model.training for name in row)))
     ]
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """Return on which rows a quantity is told, where its name says so, and the quantity."""
+    about = name.removeprefix("train_").removeprefix("valid_")
+    return name.partition("_")[0] if name != about else "", about
+
+
+def _heading(name: str) -> str:
+    kind, about = _parted(name)
+    return f"{kind} {_words(about)}".strip()
 
 
 def _cell(value: float | None) -> str:
