@@ -8,8 +8,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 from palate.errors import DataError
+
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextlib.contextmanager
@@ -53,6 +59,21 @@ def put_in_place(made: Path, folder: Path) -> None:
         earlier.replace(folder)
         raise
     shutil.rmtree(earlier, ignore_errors=True)
+
+
+def lock(file: IO[Any], path: Path) -> None:
+    """Keep other processes from locking a file as long as this one has it open; nothing where a system has no locks.
+
+    Raises DataError where another has it.
+    """
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DataError(
+            f"{path}: another process writes there now. Wait for its end, or give another name."
+        ) from None
 
 
 def umask() -> int:

@@ -214,7 +214,7 @@ def test_fresh_leaves_nothing_of_the_former_study(
 
 def test_two_studies_do_not_write_into_one_folder(tmp_path: Path):
     first = Journal(tmp_path, {})
-    with pytest.raises(DataError, match="another process is tuning there now"):
+    with pytest.raises(DataError, match="another process writes there now"):
         Journal(tmp_path, {})
     first.close()
     Journal(tmp_path, {}).close()

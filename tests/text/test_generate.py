@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from palate.atomic import lock  # noqa: E402
 from palate.errors import DataError, PlanError  # noqa: E402
 from palate.evaluation.written import measure  # noqa: E402
 from palate.text import language_model  # noqa: E402
@@ -200,3 +201,13 @@ def test_repetition_is_told_before_and_after_the_training_window():
         told["a 5-gram 3 times, after 2,048 words"].mean,
         told["a 5-gram 3 times, after 2,048 words"].n,
     ) == (0.5, 2)
+
+
+def test_two_runs_do_not_write_one_file(model: language_model.LanguageModel, tmp_path: Path):
+    pytest.importorskip("fcntl")
+    out = tmp_path / "texts.jsonl"
+    with out.open("ab") as other:
+        lock(other, out)
+        with pytest.raises(DataError, match="another process writes there now"):
+            generate(model, REQUESTS, SHORT, out=out)
+    assert len(generate(model, REQUESTS, SHORT, out=out)) == 3

@@ -16,14 +16,10 @@ from typing import Any, TextIO
 
 from pydantic import ValidationError
 
+from palate.atomic import lock
 from palate.errors import DataError, PlanError
 from palate.evaluation.study import Trial
 from palate.experiment.settings import plain
-
-try:
-    import fcntl
-except ImportError:  # Windows has none
-    fcntl = None  # type: ignore[assignment]
 
 FORMAT = 1
 
@@ -69,7 +65,7 @@ class Journal:
         path = folder / "trials.jsonl"
         folder.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a", encoding="utf-8")
-        _lock(self._file, folder)
+        lock(self._file, folder)
         whole = 0 if fresh else self._read(path, question)
         self._file.truncate(whole)
         if not whole:
@@ -121,18 +117,6 @@ def key(name: str, params: dict[str, Any]) -> str:
     """Return what a model with its parameters is known by, 24 hexadecimal digits."""
     content = json.dumps([name, plain(params)], sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:24]
-
-
-def _lock(file: TextIO, folder: Path) -> None:
-    """Keep a second process out until this one ends, however it ends. Raises DataError where this is the second."""
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise DataError(
-            f"{folder}: another process is tuning there now. Wait for its end, or give another folder: --out FOLDER."
-        ) from None
 
 
 def _check(found: Any, asked: dict[str, Any], path: Path) -> None:

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from palate.atomic import lock
 from palate.errors import DataError, PlanError
 from palate.progress import progress
 from palate.text.corpus import json_rows
@@ -74,14 +75,15 @@ def generate(
     how: dict[str, Any] = {"model": model.name, "template": model.template, **asdict(sampling)}
     if out is not None:  # what a model is: a name may be another one's by now
         how["weights"] = model.digest()
-    done = _done(out, dict(requests), how) if out is not None else {}
-    todo = [one for one in requests if one[0] not in done]
-    with progress("Writing", total=len(todo), unit="texts") as advance:
-        for name, request in todo:
-            done[name] = _one(model, name, request, sampling)
-            if out is not None:
-                _add(out, {**asdict(done[name]), **(beside or {}).get(name, {}), "how": how})
-            advance(1, f"{done[name].tokens:,} tokens")
+    with _opened(out) as file:
+        done = _done(out, dict(requests), how) if out is not None else {}
+        todo = [one for one in requests if one[0] not in done]
+        with progress("Writing", total=len(todo), unit="texts") as advance:
+            for name, request in todo:
+                done[name] = _one(model, name, request, sampling)
+                if file is not None:
+                    _add(file, {**asdict(done[name]), **(beside or {}).get(name, {}), "how": how})
+                advance(1, f"{done[name].tokens:,} tokens")
     return [done[name] for name in ids]
 
 
@@ -218,9 +220,19 @@ def _alike(one: object, other: dict[str, Any]) -> bool:
     return isinstance(one, dict) and one | {"model": ""} == other | {"model": ""}
 
 
-def _add(out: Path, row: dict[str, Any]) -> None:
+@contextmanager
+def _opened(out: Path | None) -> Iterator[IO[str] | None]:
+    """Yield the file that texts are added to, which no other process may have; None without one."""
+    if out is None:
+        yield None
+        return
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+        lock(file, out)
+        yield file
+
+
+def _add(file: IO[str], row: dict[str, Any]) -> None:
+    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    file.flush()
+    os.fsync(file.fileno())

@@ -9,12 +9,8 @@ import threading
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from palate.atomic import lock
 from palate.errors import DataError, PlanError
-
-try:
-    import fcntl
-except ImportError:  # Windows has none
-    fcntl = None  # type: ignore[assignment]
 
 
 class Journal:
@@ -33,17 +29,11 @@ class Journal:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("ab")
-            if fcntl is not None:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(self._file, path)
             whole = self._read(path, header)
             self._file.truncate(whole)
             if not whole:
                 self.add(header)
-        except BlockingIOError:
-            self.close()
-            raise DataError(
-                f"{path}: another process writes there now. Wait for its end, or give another folder."
-            ) from None
         except OSError as error:
             self.close()
             raise DataError(f"{path}: cannot be written ({error.strerror}). Give another folder.") from None
