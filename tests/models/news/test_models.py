@@ -277,6 +277,7 @@ def test_a_reader_without_a_history_is_answered_by_all_verbs_alike(name: str, wo
     assert told.score == pytest.approx(scores[3], abs=2e-6)
     assert told.contributions.is_empty()
     assert told.words.is_empty()
+    assert "the reader is a stranger" in told.remarks[0]
 
 
 @pytest.mark.parametrize("name", ["content", "nrms", "npa"])

@@ -344,6 +344,14 @@ class LearnedNews(NewsModel):
             remarks.append(
                 remark("words", words_table["word"].to_list(), looks.word_attention, looks.word_effect)
             )
+        elif len(past.member):
+            remarks.append(
+                "words: the article has none that the network knows; it is like any other without words."
+            )
+        else:
+            remarks.append(
+                "articles: none that was read has words that the network knows; the reader is a stranger."
+            )
         looked = attention[self.items.encode(table["item"])]
         names = table["item"].to_list() if self.catalogue is None else self.catalogue.names(table["item"])
         remarks.append(remark("articles", names, looked, table["contribution"].to_numpy()))
