@@ -10,11 +10,14 @@ from __future__ import annotations
 import contextlib
 import doctest
 import io
+import json
 import os
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -49,6 +52,52 @@ def test_the_commands_of_the_page_run_and_say_what_it_says(
                 said = run(command)
                 if expected and not doctest.OutputChecker().check_output(expected + "\n", said, SAME):
                     pytest.fail(f"{page}: {command}\n--- the page says\n{expected}\n--- it says\n{said}")
+
+
+def results(name: str) -> Any:
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text("utf-8"))
+
+
+def test_the_figures_of_the_readme_are_those_of_the_result_files():
+    """Each row is made anew of what the benchmarks wrote."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    table = text[text.index("## Measured") : text.index("## More")]
+    sequences = [
+        one["seen left out"]
+        for one in results("sasrec-accuracy")["runs"]
+        if one["set"] == "movielens-1m-sasrec"
+    ]
+    hit, ndcg = (fmean(one[key] for one in sequences) for key in ("hit@10", "ndcg@10"))
+    epoch = results("sasrec-speed")["summary"]["ml-1m ce"]
+    costs = {
+        name: f"{one['epoch_cpu_s']:.3g} s, {one['peak_mb'] / 1000:.2f} GB" for name, one in epoch.items()
+    }
+    ncf = results("ncf-accuracy")["runs"]
+    neumf, ials = (
+        " / ".join(f"{fmean(one[key] for one in ncf[label]):.4f}" for key in ("hit@10", "ndcg@10"))
+        for label in ("1m:neumf", "1m:ials")
+    )
+    built, sar = results("ncf-speed")["summary"], results("sar-speed-1m")["summary"]
+    news = results("news-speed")["models"]
+    ours, theirs = (
+        [news[name][side]["cpu_step"] for name in ("nrms", "npa")] for side in ("palate", "recommenders")
+    )
+    text_runs = results("text-orpo")["runs"]
+    alignment = {
+        name: f"{one['cpu_s']:.0f} s, {one['peak_mb'] / 1000:.2f} GB" for name, (one, *_) in text_runs.items()
+    }
+    rows = [
+        f"| {hit:.4f} / {ndcg:.4f} |",
+        f"| {costs['palate']} | RecTools {costs['rectools']}; RePlay {costs['replay']} |",
+        f"| {neumf} | iALS, here, {ials};",
+        f"| {built['defaults']['build_cpu_s']:.2f} s | recommenders {built['recommenders']['build_cpu_s']:.1f} s |",
+        f"| {sum(sar['palate_cpu_s'][part] for part in ('fit', 'recommend')):.2f} s | "
+        f"recommenders {sum(sar['recommenders_cpu_s'].values()):.1f} s |",
+        f"| {ours[0]:.2f} s, {ours[1]:.2f} s | recommenders {theirs[0]:.2f} s, {theirs[1]:.2f} s |",
+        f"| {alignment['joint']} | TRL {alignment['trl']} |",
+    ]
+    for row in rows:
+        assert row in table
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *ROOT.glob("docs/**/*.md")], ids=lambda page: page.name)
