@@ -56,7 +56,7 @@ def test_an_array_beside_its_words(tmp_path: Path, beside: str):
     ("text", "said"),
     [
         (GLOVE, "vectors of 2 numbers, and 3 were asked for: set word_size = 2"),
-        ("dog 1 2 3\ncat 1 2\n", "line 2: vectors of 2 numbers"),
+        ("dog 1 2 3\ncat 1 2\n", "line 2: 2 numbers after the word, and those before have 3"),
         ("dog 1 2 x\n", "line 1: 'dog' is not followed by numbers"),
         ("dog 1 2 inf\n", "not finite"),
     ],

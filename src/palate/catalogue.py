@@ -90,10 +90,13 @@ class Catalogue:
         return cls(frame, name=name, text=text)
 
     def reading(self, *text: str) -> Catalogue:
-        """Return the same items with other columns of longer text. Raises DataError for a column that is not there."""
+        """Return the same items with other columns of longer text; without a name the first of them is it, too.
+
+        Raises DataError for a column that is not there.
+        """
         for column in text:
             require_column(self.table, column, source="the catalogue", role="text")
-        return Catalogue(self.table, name=self.name, text=text)
+        return Catalogue(self.table, name=self.name or next(iter(text), None), text=text)
 
     def names(self, ids: pl.Series | Iterable[int | str]) -> list[str]:
         """Return the display name of each id, in the order given; the id as text where there is none."""

@@ -9,6 +9,7 @@ back. 4 bytes an event of a history, 5 a candidate, 24 an impression, and the id
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from palate.columns import ColumnReader, TimeUnit
-from palate.errors import DataError
+from palate.errors import DataError, PalateWarning
 from palate.interactions import Histories, Interactions
 from palate.listed import alike, lacking, lists, marked, members, row_numbers, starts
 from palate.tables import require_column, to_frame
@@ -320,6 +321,7 @@ class Impressions:
     def fresh(self, hours: float) -> pl.Series:
         """Return the ids of the articles that were first shown in the last `hours` of these impressions.
 
+        They must go back further than that, or all that they show is fresh; a warning says so.
         What a reader of today may be given: `model.recommend(..., candidates=shown.fresh(48))`. Where the catalogue has
         a time of publication, a filter on that does the same: `where="published >= 2019-11-14"`.
         """
@@ -328,6 +330,13 @@ class Impressions:
         first = self.first_seen()
         assert self.time is not None
         last = int(self.time.max(initial=0))
+        if len(self.time) and last - int(self.time.min()) <= 3_600 * hours:
+            warnings.warn(
+                f"these impressions are of {(last - int(self.time.min())) / 3_600:.3g} hours, so all that they show is "
+                f"of the last {hours:g}: give those of a longer time, and articles of before are none.",
+                PalateWarning,
+                stacklevel=2,
+            )
         return self.articles.ids.filter(pl.Series((first > last - 3_600 * hours) & (first <= last)))
 
     def codes_in(self, articles: Vocabulary) -> Codes:

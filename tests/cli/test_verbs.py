@@ -677,3 +677,51 @@ def test_a_stopped_fit_says_where_its_state_is(
         "palate: stopped; nothing was left half written\n"
         f"The state after epoch 2 is in {kept}: the same command goes on from there.\n"
     )
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_a_file_of_impressions_is_fitted_and_described_by_its_own_columns(
+    ending: str, palate: Palate, tmp_path: Path
+):
+    frame = pl.DataFrame(
+        {
+            "reader": ["ann", "bob", "ann"],
+            "ts": [1, 2, 3],
+            "read": [["n1"], [], ["n1", "n2"]],
+            "shown": [["n2", "n3"], ["n1", "n3"], ["n3", "n4"]],
+            "hits": [["n2"], ["n3"], ["n4"]],
+        }
+    )
+    path = tmp_path / f"log.{ending}"
+    if ending == "parquet":
+        frame.write_parquet(path)
+    else:
+        frame.write_ndjson(path)
+    (tmp_path / "stories.csv").write_text("story,headline\nn1,rain\nn2,rain again\nn3,a goal\nn4,rain\n")
+    how = ["--items", tmp_path / "stories.csv", "--item", "story", "--user", "reader", "--time", "ts"]
+    how += ["--history-column", "read", "--candidates-column", "shown", "--clicked-column", "hits"]
+    told = palate("data", "describe", path, *how, "--text-column", "headline", "--json").json
+    assert (told["impressions to learn from"], told["clicks in train"]) == (3, 3)
+    fit = palate(
+        "fit", path, *how, "--text-column", "headline", "--model", "content", "--out", tmp_path / "m"
+    )
+    assert fit.code == 0, fit.err
+    listed = palate("recommend", tmp_path / "m", "--history", "n1", "--k", "1")
+    assert "rain" in listed.out  # the headline is the display name, too
+    without = palate("fit", path, *how, "--model", "content", "--out", tmp_path / "n")
+    assert "--text-column headline" in without.err
+    odd = palate("data", "describe", "movietweetings-10k", "--text-column", "x")
+    assert "--text-column is of impressions" in odd.err
+
+
+def test_an_explanation_of_news_has_the_words(palate: Palate, tmp_path: Path):
+    pytest.importorskip("torch")
+    small = ["--set", "epochs=1", "--set", "word_size=8", "--set", "heads=2", "--set", "head_size=4"]
+    made = palate("fit", "news-world", "--model", "nrms", *small, "--out", tmp_path / "m", "--json").json
+    assert made["name"] == "nrms"
+    item = palate("recommend", tmp_path / "m", "--users", "U0001", "--k", "1", "--json").json
+    first = item[0]["item"] if isinstance(item, list) else item["lists"][0]["items"][0]["item"]
+    told = palate("explain", tmp_path / "m", "--user", "U0001", "--item", first, "--json").json
+    assert sum(word["attention"] for word in told["words"]) == pytest.approx(1, abs=1e-5)
+    said = palate("explain", tmp_path / "m", "--user", "U0001", "--item", first).out
+    assert "costs to leave out" in said

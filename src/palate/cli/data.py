@@ -84,10 +84,10 @@ def describe(data: Data, as_json: Json = False, quiet: Quiet = False, *, reading
     """Describe a data set: counts, density, concentration, activity, time, and what will mislead."""
     from palate import datasets
     from palate.cli.reading import load, load_impressions, quieten
-    from palate.datasets.news import is_news
+    from palate.datasets.news import holds_impressions
 
     quieten(quiet)
-    if is_news(data):
+    if holds_impressions(data, candidates=reading.get("candidates_column", "candidates")):
         _describe_news(load_impressions(data, reading), as_json)
         return
     description = datasets.describe(load(data, reading))
@@ -129,10 +129,10 @@ def convert(
     """
     from palate import datasets
     from palate.cli.reading import load, load_impressions, quieten
-    from palate.datasets.news import is_news
+    from palate.datasets.news import holds_impressions
 
     quieten(quiet)
-    if is_news(data):
+    if holds_impressions(data, candidates=reading.get("candidates_column", "candidates")):
         parts = datasets.to_mind(load_impressions(data, reading), out)
         if not quiet:
             print(f"news.tsv and behaviors.tsv in {', '.join(map(str, parts))}")

@@ -53,10 +53,14 @@ def explain(
         item=asked,
         k=k,
     )
+    words, remarks = getattr(reasons, "words", None), getattr(reasons, "remarks", ())  # of networks of news
     if as_json:
         contributions = reasons.contributions.to_dicts()
         sums = {"item": reasons.item, "score": reasons.score, "baseline": reasons.baseline}
-        print_json({**sums, "contributions": contributions})
+        facts = {**sums, "contributions": contributions}
+        if words is not None:
+            facts |= {"words": words.to_dicts(), "remarks": list(remarks)}
+        print_json(facts)
         return
     print(bold(f"{title(asked, catalogue)}: score {shown(float(reasons.score))}"))
     if reasons.contributions.is_empty():
@@ -68,6 +72,10 @@ def explain(
         print(f"and {shown(rest)} from the rest of the history")
     if reasons.baseline:
         print(f"and {shown(float(reasons.baseline))} {reasons.baseline_is}")
+    if words is not None and not words.is_empty():
+        print_table(("word", "attention", "costs to leave out"), words.rows())
+    for remark in remarks:
+        print(remark)
 
 
 def _quoted(word: str) -> str:

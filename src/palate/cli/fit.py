@@ -45,7 +45,7 @@ def fit(
     see when to stop.
     """
     from palate.cli.reading import load, load_impressions, parameters, quieten
-    from palate.datasets.news import is_news
+    from palate.datasets.news import holds_impressions
     from palate.models import registry
     from palate.models.news.base import NewsModel
     from palate.models.saved import check_place, earlier
@@ -55,7 +55,10 @@ def fit(
     with together(getattr(unfitted, "device", "cpu")) as first:
         quieten(quiet or not first)
         fitted: Recommender
-        of_news = isinstance(unfitted, NewsModel) and (unfitted.needs_impressions or is_news(data))
+        of_news = isinstance(unfitted, NewsModel) and (
+            unfitted.needs_impressions
+            or holds_impressions(data, candidates=reading.get("candidates_column", "candidates"))
+        )
         if of_news:
             news = load_impressions(data, reading)
             started = time.perf_counter()

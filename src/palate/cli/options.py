@@ -88,6 +88,18 @@ READING: dict[str, Any] = {
     "min_item": Annotated[
         int | None, typer.Option("--min-item", metavar="N", help="Leave out items with fewer users.", min=0)
     ],
+    "history_column": _text(
+        "history-column", "Of impressions: column of what was read before  [default: history]"
+    ),
+    "candidates_column": _text(
+        "candidates-column", "Of impressions: column of what was shown  [default: candidates]"
+    ),
+    "clicked_column": _text(
+        "clicked-column", "Of impressions: column of what was clicked  [default: clicked]"
+    ),
+    "text_column": _text(
+        "text-column", "Of impressions: column of --items that models read  [default: title or name]"
+    ),
     "drop_bad_rows": _flag("drop-bad-rows", "Leave bad rows out, and count them."),
     "offline": _flag("offline", "Never use the network."),
 }

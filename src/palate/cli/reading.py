@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from palate.models.base import Recommender
 
 _OPTIONAL = ("value", "time", "event", "basket")  # columns that `none` leaves out
+_OF_IMPRESSIONS = ("history_column", "candidates_column", "clicked_column", "text_column")
 _PROGRESS = "PALATE_PROGRESS"  # what `palate.progress` looks at
 
 
@@ -24,6 +25,10 @@ def load(data: str, reading: dict[str, Any]) -> Dataset:
     from palate import datasets
 
     options = dict(reading)
+    if odd := [name for name in _OF_IMPRESSIONS if name in options]:
+        raise PlanError(
+            f"{data} is read as interactions, and --{odd[0].replace('_', '-')} is of impressions: leave it out."
+        )
     if options.pop("drop_bad_rows", False):
         options["bad_rows"] = "drop"
     options |= {name: None for name in _OPTIONAL if options.get(name) == "none"}
@@ -38,8 +43,9 @@ def load_impressions(data: str, reading: dict[str, Any], *, only: Sequence[Part]
     from palate.datasets import load_news
 
     known = {"user": "user", "item": "item", "time": "time", "time_unit": "time_unit", "items": "articles"}
+    known |= {name: name.removesuffix("_column") for name in _OF_IMPRESSIONS}
     options = {known[name]: value for name, value in reading.items() if name in known}
-    options |= {name: None for name in ("time",) if options.get(name) == "none"}
+    options |= {name: None for name in ("time", "clicked") if options.get(name) == "none"}
     odd = [name for name in reading if name not in (*known, "drop_bad_rows", "offline")]
     if odd:
         raise PlanError(
@@ -55,7 +61,7 @@ def model_at(folder: Path) -> Recommender:
 
     if not folder.exists():
         raise SavedModelError(
-            f"{folder}: no saved model there. Make one: palate fit DATA --model sar --out {folder}"
+            f"{folder}: no saved model there. Make one: palate fit DATA --model NAME --out {folder}"
         )
     return registry.load_model(folder)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from palate.columns import BadRows
 from palate.datasets import files, mind, own
@@ -49,6 +53,24 @@ def infos() -> list[DatasetInfo]:
 def is_news(name_or_path: str | Path) -> bool:
     """Return whether this is the name of a news data set, or a folder or zip of MIND."""
     return str(name_or_path) in NAMES or bool(mind.parts_in(Path(name_or_path).expanduser()))
+
+
+def holds_impressions(data: str | Path, *, candidates: str = "candidates") -> bool:
+    """Return whether this is news: a name, MIND's folder or zip, or a file with a column of lists of what was shown."""
+    if is_news(data):
+        return True
+    path = Path(data).expanduser()
+    ending = path.name.removesuffix(".gz").rpartition(".")[2]
+    if not path.is_file() or ending not in ("parquet", "jsonl", "ndjson"):
+        return False
+    try:
+        if ending == "parquet":
+            return isinstance(pl.read_parquet_schema(path).get(candidates), pl.List | pl.Array)
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
+            first = json.loads(lines.readline())
+        return isinstance(first, dict) and isinstance(first.get(candidates), list)
+    except (OSError, ValueError, pl.exceptions.PolarsError):
+        return False  # whoever reads it says what is wrong
 
 
 def load_news(
@@ -108,7 +130,8 @@ def load_news(
     if not path.exists():
         hint = did_you_mean(str(name_or_path), NAMES)
         raise DataError(
-            f"There is no news data set and no folder '{name_or_path}'.{hint} The names are: {', '.join(NAMES)}."
+            f"There is no news data set, no file and no folder '{name_or_path}'.{hint} The names are: "
+            f"{', '.join(NAMES)}."
         )
     return mind.load(path, only=only, bad_rows=bad_rows)
 
@@ -118,7 +141,8 @@ def _of_files(
 ) -> NewsDataset:
     if articles is None:
         raise DataError(
-            f"{path.name}: where are the articles? Give the file of them, one a row, as `articles`."
+            f"{path.name}: where are the articles? Give the file of them, one a row, as `articles` (--items, and of "
+            "palate evaluate --articles)."
         )
     opened, kind = files.open_file(path)
     if kind not in ("parquet", "jsonl"):

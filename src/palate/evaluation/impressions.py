@@ -102,7 +102,12 @@ def evaluate_impressions(
     _ = shown.labels
     with clock.recommending():
         scores = model.score_impressions(shown)
-    return measured(shown, scores, keys, clock, seed=seed, bootstrap=bootstrap, label=label or model.name)
+    found = measured(shown, scores, keys, clock, seed=seed, bootstrap=bootstrap, label=label or model.name)
+    if model.fitted.fingerprint == shown.fingerprint:
+        found.notes.append(
+            "These are the very impressions that the model was fitted to: on others it is worse."
+        )
+    return found
 
 
 def measured(

@@ -189,13 +189,27 @@ def uniform(seed: int, keys: NDArray[np.int64], columns: NDArray[np.int32], scor
     """Fill each row with numbers in [0, 1) that depend on the seed, the row's key and the item alone (splitmix64)."""
     for c in range(len(keys)):
         for j in range(scores.shape[1]):
-            x = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(keys[c])
-            x = (x ^ (x >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93) + np.uint64(columns[j])
-            for _ in range(2):
-                x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-                x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-                x ^= x >> np.uint64(31)
-            scores[c, j] = np.float64(x >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+            scores[c, j] = _uniform(seed, keys[c], columns[j])
+
+
+@njit(cache=True, nogil=True)
+def uniform_pairs(seed: int, keys: NDArray[np.int64], others: NDArray[np.int64]) -> Floats:
+    """Return numbers in [0, 1), (pairs), that depend on the seed and the pair of keys alone."""
+    found = np.empty(len(keys))
+    for place in range(len(keys)):
+        found[place] = _uniform(seed, keys[place], others[place])
+    return found
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _uniform(seed: int, key: int, other: int) -> float:
+    x = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key)
+    x = (x ^ (x >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93) + np.uint64(other)
+    for _ in range(2):
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        x ^= x >> np.uint64(31)
+    return np.float64(x >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
 @njit(cache=True, nogil=True)

@@ -222,6 +222,8 @@ class Algorithm(BaseModel):
 
             others = [name for name in registry.names() if name != self.name and not registry.lacks(name)]
             able = [name for name in others if verb in registry.get(name).verbs]
+            home = type(self).__module__.rpartition(".")[0]  # those of the same kind first
+            able.sort(key=lambda name: not registry.get(name).__module__.startswith(home))
             here = " with these parameters" if verb in self.verbs else ""
             raise NotSupported(f"{self.name} has no {verb}{here}; {' and '.join(able)} can.")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
+from zlib import crc32
 
 import numpy as np
 from pydantic import Field
@@ -16,6 +17,7 @@ from palate.interactions import Interactions
 from palate.models.algorithm import Floats, Pairs
 from palate.models.base import Recommender
 from palate.models.contexts import Contexts
+from palate.news import Impressions
 from palate.vocabulary import Codes
 
 
@@ -40,6 +42,16 @@ class Random(Recommender):
 
     def _fit(self, train: Interactions, pairs: Pairs) -> RandomState:
         return RandomState()
+
+    def _score_shown(self, shown: Impressions) -> Floats:
+        """Also articles that train lacks are as good as any other: by their id, as readers are."""
+        article, reader = (
+            np.array([crc32(str(one).encode()) for one in ids], np.int64)
+            for ids in (shown.articles.ids, shown.users.ids)
+        )
+        from palate.kernels import scores as kernel
+
+        return kernel.uniform_pairs(self.seed, reader[shown.user][shown.row_of], article[shown.candidate])
 
     def _scores(self, contexts: Contexts, columns: Codes) -> Floats:
         from palate.kernels import scores as kernel

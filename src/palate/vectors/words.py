@@ -78,9 +78,13 @@ def _checked(
     table: NDArray[np.float32], width: int, size: int | None, path: Path, *, line: int | None = None
 ) -> NDArray[np.float32]:
     if size is not None and width != size:
-        where = f", line {line:,}" if line else ""
+        if line:
+            raise DataError(
+                f"{path.name}, line {line:,}: {width:,} numbers after the word, and those before have {size:,}: mend "
+                "the line, or leave it out."
+            )
         raise DataError(
-            f"{path.name}{where}: vectors of {width:,} numbers, and {size:,} were asked for: set word_size = {width} "
+            f"{path.name}: vectors of {width:,} numbers, and {size:,} were asked for: set word_size = {width} "
             "(of nrms also residual = false, which preset = incumbent has), or give another file."
         )
     return table if table.shape[1] == width else np.zeros((len(table), width), np.float32)

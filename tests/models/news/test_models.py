@@ -597,3 +597,36 @@ def test_words_begin_with_the_vectors_of_a_file(name: str, world: NewsWorld, tmp
     assert others.std() == pytest.approx(np.array(list(some.values())).std(), rel=0.1)
     with pytest.raises(DataError, match=r"word_size = 16 \(of nrms also residual = false"):
         registry.create(name, vectors=str(file)).fit(world.dataset)
+
+
+def test_new_articles_may_lack_what_is_not_read(world: NewsWorld, fitted: dict[str, Recommender]):
+    title = world.dataset.articles.table["title"][3]
+    bare = palate.Catalogue.from_table({"item": ["new"], "title": [title]}, text=["title"])
+    wider = fitted["content"].with_articles(bare)
+    assert wider.score(users=["U007"], items=["new"]) == wider.score(users=["U007"], items=["N003"])
+    assert wider.catalogue is not None
+    assert wider.catalogue.table.filter(pl.col("item") == "new")["category"].to_list() == [None]
+    with pytest.raises(
+        DataError, match="lack the column 'title', which content reads; they have item, headline"
+    ):
+        fitted["content"].with_articles(palate.Catalogue.from_table({"item": ["new"], "headline": ["x"]}))
+
+
+def test_chance_treats_new_articles_as_old_ones(world: NewsWorld):
+    early, late = world.dataset.train.before(0.5)
+    model = palate.models.create("random").fit(early)
+    table = {"user": ["a", "b"], "candidates": [["new1", "N003", "new2"], ["new1", "N003", "new2"]]}
+    scores = model.score_impressions(Impressions.from_table(table)).reshape(2, 3)
+    assert ((scores >= 0) & (scores < 1)).all()
+    assert len(np.unique(scores)) == 6
+    alone = Impressions.from_table({"user": ["b"], "candidates": [["N003", "new2"]]})
+    assert model.score_impressions(alone).tolist() == scores[1, 1:].tolist()  # whoever else is asked
+    told = model.score_impressions(late)
+    assert abs(told[late.labels].mean() - 0.5) < 4 / np.sqrt(12 * late.n_clicks)
+
+
+def test_what_a_model_learned_from_is_told(world: NewsWorld, fitted: dict[str, Recommender]):
+    again = palate.evaluate_impressions(fitted["ctr"], world.dataset.train, bootstrap=0)
+    assert any("the very impressions that the model was fitted to" in note for note in again.notes)
+    other = palate.evaluate_impressions(fitted["ctr"], valid(world), bootstrap=0)
+    assert not any("fitted to" in note for note in other.notes)

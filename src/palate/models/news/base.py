@@ -107,7 +107,8 @@ class NewsModel(Recommender):
     def with_articles(self, catalogue: Catalogue) -> Self:
         """Return the same model that also knows other articles, as they come; nothing is learned, this one stays.
 
-        An article that it knows already keeps its text.
+        An article that it knows already keeps its text; what a new one lacks of the known ones' columns is missing, but
+        for the text that is read.
         """
         fitted = self.fitted
         if (catalogue.table["item"].dtype == pl.String) != fitted.items.is_text:
@@ -119,13 +120,16 @@ class NewsModel(Recommender):
         table = catalogue.table
         if fitted.catalogue is not None:
             known = fitted.catalogue.table
-            lacking = [column for column in known.columns if column not in table.columns]
-            if lacking:
+            read = fitted.catalogue.text[:1] or ((fitted.catalogue.name,) if fitted.catalogue.name else ())
+            lacking = [column for column in read if column not in table.columns]
+            if lacking and self.reads_text:
                 raise DataError(
-                    f"the new articles lack the columns {listing(lacking)} of those that are known."
+                    f"the new articles lack the column {lacking[0]!r}, which {self.name} reads; they have "
+                    f"{listing(table.columns)}. Name it so."
                 )
-            fresh = table.filter(~pl.col("item").is_in(known["item"].implode())).select(known.columns)
-            table = pl.concat([known, fresh], how="vertical_relaxed")
+            fresh = table.filter(~pl.col("item").is_in(known["item"].implode()))
+            fresh = fresh.select(column for column in known.columns if column in table.columns)
+            table = pl.concat([known, fresh], how="diagonal_relaxed")  # other attributes are missing
         like = fitted.catalogue or catalogue
         popularity = np.zeros(len(items), np.int64)
         popularity[code] = fitted.popularity
@@ -185,7 +189,8 @@ def text_of(catalogue: Catalogue, items: Vocabulary, columns: tuple[str, ...] | 
         columns = catalogue.text[:1] or ((catalogue.name,) if catalogue.name else ())
     if not columns:
         raise DataError(
-            f'the catalogue names no text ({catalogue!r}): Catalogue.from_table(..., text = ["title"]).'
+            f"the catalogue names no text ({catalogue!r}). Say which column is read: Catalogue.from_table(..., text = "
+            '["headline"]), text = "headline" in [data] of a plan, or --text-column headline.'
         )
     joined = pl.concat_str(
         [pl.col(column).cast(pl.String).fill_null("") for column in columns], separator=" "
