@@ -16,6 +16,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from palate.errors import PalateWarning, PlanError, SavedModelError  # noqa: E402
+from palate.neural import devices  # noqa: E402
 from palate.neural.adam import AdamW  # noqa: E402
 from palate.neural.loop import Course, train  # noqa: E402
 from tests.neural.toy import ITEMS, Toy, course, weights  # noqa: E402
@@ -199,8 +200,7 @@ def test_a_checkpoint_of_older_numerics_is_not_gone_on_with(
 
 def test_parallel_loops_of_numba_do_not_change_the_threads_of_torch() -> None:
     """Both stand on OpenMP: the first parallel loop of numba sets the number of threads of torch as well."""
-    threads = torch.get_num_threads()
-    seen = []
+    threads, before, seen = devices.threads(), torch.get_num_threads(), []
 
     class Counting(Toy):
         def batches(self, rng: np.random.Generator) -> list[np.ndarray]:
@@ -214,7 +214,7 @@ def test_parallel_loops_of_numba_do_not_change_the_threads_of_torch() -> None:
     try:
         train(Counting(), course(epochs=2), lambda **_: None)
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
     assert set(seen) == {threads}
 
 
