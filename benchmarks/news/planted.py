@@ -9,6 +9,7 @@ counts most for each reader (0.9), and histories that do not tell which. Kinds o
     two-alike   the same, but nobody weighs: NPA's ids can be worth nothing
     three       three facets of six topics, 10 clicks of history
     four        four facets of ten topics
+    two-ten, four-six   what of that it is: two facets of ten topics, four of six (by hand: --only)
 
 `npa-shared` is NPA fitted to the same impressions with all readers given one id: what it lacks is what the id is worth.
 `oracle` scores by the law itself, `impersonal` by the law with equal weights. `attention` is the share of a title's
@@ -37,7 +38,10 @@ WORLDS: dict[str, dict[str, Any]] = {
     "two-alike": {"weight": 0.5},
     "three": {"facets": 3, "history": 10},
     "four": {"facets": 4, "topics": 10},
+    "two-ten": {"topics": 10},
+    "four-six": {"facets": 4},
 }
+USUAL = "two,two-alike,three,four"
 LEARNED = ("nrms", "npa", "npa-shared")
 PLAIN = ("oracle", "impersonal", "ctr", "content")
 
@@ -168,7 +172,7 @@ def main() -> None:
     parser = common.arguments(__doc__)
     parser.add_argument("--worlds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
-    parser.add_argument("--only", default=",".join(WORLDS), help="kinds of world, separated by commas")
+    parser.add_argument("--only", default=USUAL, help="kinds of world, separated by commas")
     options = parser.parse_args()
     common.warn_when_busy()
     for kind in options.only.split(","):
