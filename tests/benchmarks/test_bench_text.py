@@ -21,7 +21,7 @@ def _path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS / "text"))
 
 
-@pytest.mark.parametrize("script", ["bridge.py", "ifeval.py", "learning.py"])
+@pytest.mark.parametrize("script", ["bridge.py", "ifeval.py", "learning.py", "recipe.py"])
 def test_a_script_says_what_it_does(script: str):
     done = subprocess.run(
         [sys.executable, BENCHMARKS / "text" / script, "--help"], capture_output=True, text=True, check=False

@@ -708,6 +708,13 @@ def test_a_file_of_impressions_is_fitted_and_described_by_its_own_columns(
     assert fit.code == 0, fit.err
     listed = palate("recommend", tmp_path / "m", "--history", "n1", "--k", "1")
     assert "rain" in listed.out  # the headline is the display name, too
+    columns = [*how[2:], "--text-column", "headline"]
+    judged = palate(
+        "evaluate", tmp_path / "m", "--impressions", path, "--articles", how[1], *columns, "--json"
+    )
+    assert judged.json["metrics"]["impression_auc"]["n"] == 3, judged.err
+    astray = palate("evaluate", tmp_path / "m", "--truth", path, "--user", "reader")
+    assert "--user says how --impressions DATA is read" in astray.err
     without = palate("fit", path, *how, "--model", "content", "--out", tmp_path / "n")
     assert "--text-column headline" in without.err
     odd = palate("data", "describe", "movietweetings-10k", "--text-column", "x")

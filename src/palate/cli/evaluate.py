@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from palate.cli.options import Json
+from palate.cli.options import Json, reads_impressions
 from palate.cli.show import print_json, print_table
 from palate.errors import DataError, PlanError, did_you_mean, listing
 
@@ -32,6 +32,7 @@ palate evaluate models/nrms --impressions MINDsmall_dev.zip --metrics impression
 """
 
 
+@reads_impressions
 def evaluate(
     model: Annotated[
         Path | None, typer.Argument(metavar="MODEL", help="A saved model, to make the recommendations now.")
@@ -66,6 +67,7 @@ def evaluate(
         str | None, typer.Option("--articles", metavar="FILE", help="Beside a file of impressions.")
     ] = None,
     as_json: Json = False,
+    reading: dict[str, Any],
 ) -> None:
     """Score recommendations against the truth, or a model of news against clicks, with a 95 % interval by user.
 
@@ -78,8 +80,12 @@ def evaluate(
     if impressions is not None:
         if model is None or run is not None or truth is not None or train is not None:
             raise PlanError("evaluate: --impressions DATA goes with a saved MODEL, and without other files.")
-        _print(*_of_impressions(model, impressions, articles, metrics, k), as_json)
+        reading |= {"items": articles} if articles else {}
+        _print(*_of_impressions(model, impressions, reading, metrics, k), as_json)
         return
+    if reading:
+        odd = next(iter(reading)).replace("_", "-")
+        raise PlanError(f"evaluate: --{odd} says how --impressions DATA is read: give that, or leave it out.")
     if truth is None:
         raise PlanError("evaluate: give --truth FILE, what the users really chose (columns user, item).")
     cutoffs = tuple(sorted(set(k or [10])))
@@ -119,7 +125,7 @@ def _print(found: Mapping[str, Estimate], counted: str, notes: list[str], as_jso
 
 
 def _of_impressions(
-    folder: Path, data: str, articles: str | None, metrics: str | None, k: list[int] | None
+    folder: Path, data: str, reading: dict[str, Any], metrics: str | None, k: list[int] | None
 ) -> tuple[Mapping[str, Estimate], str, list[str]]:
     """Return the metrics of a model of news, of how many they are, and what to know of them."""
     from palate.cli.reading import load_impressions, model_at
@@ -128,7 +134,7 @@ def _of_impressions(
     from palate.models.news.base import NewsModel
 
     model = model_at(folder)
-    news = load_impressions(data, {"items": articles} if articles else {}, only=_PARTS)
+    news = load_impressions(data, reading, only=_PARTS)
     shown = news.first(*_PARTS)
     if isinstance(model, NewsModel):
         model = model.with_articles(news.articles)

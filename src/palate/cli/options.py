@@ -144,3 +144,15 @@ reads_data = shares(
     {name: (told, False if name in ("drop_bad_rows", "offline") else None) for name, told in READING.items()},
 )
 """gives a verb the options that say how a file is read"""
+
+reads_impressions = shares(
+    "reading",
+    {
+        name: (READING[name], False if name == "drop_bad_rows" else None)
+        for name in (
+            "user", "item", "time", "time_unit", "history_column", "candidates_column", "clicked_column", "text_column",
+            "drop_bad_rows",
+        )
+    },
+)  # fmt: skip
+"""gives a verb those of them that a file of impressions has"""
