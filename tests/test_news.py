@@ -93,19 +93,28 @@ def test_without_labels_nothing_is_measured():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"candidates": [["n3"], [], ["n9"]], "clicked": [[1], [], [0]]}, "no candidates in row 2"),
-        ({"candidates": [["n3"], [], None], "clicked": [[1], [], []]}, r"no candidates in 2 rows \(2, 3\)"),
-        ({"clicked": [[True], [False, True, True], [False]]}, "unlike lengths in row 1"),
+        (
+            {"candidates": [["n3"], [], ["n9"]], "clicked": [[1], [], [0]]},
+            r"1 row has no article in 'candidates'.*\(line 2\)",
+        ),
+        (
+            {"candidates": [["n3"], [], None], "clicked": [[1], [], []]},
+            r"2 rows have no article in .*\(lines 2, 3\)",
+        ),
+        (
+            {"clicked": [[True], [False, True, True], [False]]},
+            r"more or fewer marks than candidates.*\(line 1\)",
+        ),
         (
             {"clicked": [["n3"], ["n9"], []]},
-            "1 clicked articles were not among the candidates, as n9 in row 2",
+            r"a clicked article in 'clicked' that is not among.*such as n9\) \(line 2\)",
         ),
         (
             {"candidates": [["n3", None], ["n1", "n5", "n3"], ["n9"]]},
-            r"no id \(null\) in row 1, .*labels go by place",
+            r"without an id \(null\).*labels go by place.*\(line 1\)",
         ),
-        ({"candidates": [["n3", "n4"], ["n1", "n5", "n3"], [None]]}, r"no id \(null\) in row 3"),
-        ({"clicked": [[True, None], [False, True, True], [False]]}, r"missing mark \(null\) in row 1"),
+        ({"candidates": [["n3", "n4"], ["n1", "n5", "n3"], [None]]}, r"without an id \(null\).*\(line 3\)"),
+        ({"clicked": [[True, None], [False, True, True], [False]]}, r"missing mark \(null\).*\(line 1\)"),
         ({"candidates": ["n3 n4", "n1", "n9"]}, "lists of article ids were expected.*split"),
         ({"user": ["ann", None, "bo"]}, "no user"),
         ({"time": [10, None, 20]}, "no time"),
@@ -114,6 +123,29 @@ def test_without_labels_nothing_is_measured():
 def test_what_is_wrong_is_said_with_its_row(change: dict[str, Any], said: str):
     with pytest.raises(DataError, match=said):
         Impressions.from_table(TABLE | change)
+
+
+def test_bad_rows_can_be_left_out_and_are_counted():
+    rows: list[dict[str, Any]] = [
+        {"user": "ann", "history": ["n1"], "candidates": ["n3", "n4"], "clicked": [1, 0], "time": 1},
+        {"user": None, "history": [], "candidates": ["n3"], "clicked": [1], "time": 2},
+        {"user": "bo", "history": [], "candidates": [], "clicked": [], "time": 3},
+        {"user": "bo", "history": ["n2"], "candidates": ["n3", None], "clicked": [1, 0], "time": 4},
+        {"user": "bo", "history": [], "candidates": ["n3", "n5"], "clicked": [1], "time": 5},
+        {"user": "bo", "history": [], "candidates": ["n3"], "clicked": [None], "time": 6},
+        {"user": "bo", "history": [], "candidates": ["n3"], "clicked": [1], "time": None},
+        {"user": "cy", "history": [], "candidates": ["n5", "n3"], "clicked": [0, 1], "time": 8},
+    ]
+    shown = Impressions.from_table(pl.DataFrame(rows), bad_rows="drop")
+    whole = Impressions.from_table(pl.DataFrame([rows[0], rows[-1]]))
+    assert shown.notes[0] == "6 bad rows of 8 left out."
+    assert shown.fingerprint == whole.fingerprint
+    by_id = [one | {"clicked": clicked} for one, clicked in zip(rows[:2], (["n4"], ["n9"]), strict=True)]
+    left = Impressions.from_table(pl.DataFrame([*by_id, by_id[0] | {"clicked": ["n9"]}]), bad_rows="drop")
+    assert left.clicked is not None
+    assert (left.clicked.tolist(), left.notes[0]) == ([False, True], "2 bad rows of 3 left out.")
+    with pytest.raises(DataError, match="nothing is left"):
+        Impressions.from_table(pl.DataFrame(rows[1:3]), bad_rows="drop")
 
 
 def test_what_is_odd_is_told_and_kept():

@@ -1,7 +1,7 @@
 """Columns of a table to arrays: ids, values and times, and which rows are bad.
 
-A bad row has no id, a value that is no finite number, or no time in the years 1 to 9999. It is refused with its line
-number, or left out and counted when asked.
+A bad row has no id, a value that is no finite number, or no time in the years 1 to 9999; of impressions, also one whose
+lists do not belong together. It is refused with its line number, or left out and counted when asked.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class ColumnReader:
         except DataError as error:
             raise DataError(f"{self.source}: column {name!r}: {error}") from error
         if ids.null_count():
-            self._refuse(ids.is_null(), f"have no {role} in column {name!r}")
+            self.refuse(ids.is_null(), f"have no {role} in column {name!r}")
         if ids.dtype == pl.String:
             length = ids.str.len_bytes().fill_null(1)
             if length.min() == 0:
-                self._refuse(length == 0, f"have an empty {role} in column {name!r}")
+                self.refuse(length == 0, f"have an empty {role} in column {name!r}")
             if (length > MAX_ID_BYTES).any():
-                self._refuse(
+                self.refuse(
                     length > MAX_ID_BYTES,
                     f"have an id of more than {MAX_ID_BYTES:,} bytes in column {name!r}: is it the right column?",
                 )
@@ -62,12 +62,12 @@ class ColumnReader:
                 f"{self.source}: column {name!r} of type {column.dtype} is no value: give numbers."
             )
         if column.null_count():
-            self._refuse(column.is_null(), f"have no value in column {name!r}")
+            self.refuse(column.is_null(), f"have no value in column {name!r}")
         numbers = column.cast(pl.Float32, strict=False)
         if (lost := numbers.is_null() & column.is_not_null()).any():
-            self._refuse(lost, f"have no number in column {name!r} (such as {column.filter(lost)[0]!r})")
+            self.refuse(lost, f"have no number in column {name!r} (such as {column.filter(lost)[0]!r})")
         if not (finite := numbers.is_finite().fill_null(True)).all():
-            self._refuse(~finite, f"have a value that is not finite in column {name!r}")
+            self.refuse(~finite, f"have a value that is not finite in column {name!r}")
         return numbers.fill_null(0).to_numpy()
 
     def times(self, name: str, unit: TimeUnit) -> NDArray[np.int64]:
@@ -76,16 +76,16 @@ class ColumnReader:
         if unit not in _PER_SECOND:
             raise DataError(f"time_unit = {unit!r} is unknown: give s, ms, us or ns.")
         if column.null_count():
-            self._refuse(column.is_null(), f"have no time in column {name!r}")
+            self.refuse(column.is_null(), f"have no time in column {name!r}")
         seconds = self._seconds(column, name, unit)
         if (lost := seconds.is_null() & column.is_not_null()).any():
             example = column.filter(lost)[0]
-            self._refuse(
+            self.refuse(
                 lost, f"have no time in column {name!r} (such as {example!r}: give seconds or 2011-10-01)"
             )
         outside = ((seconds < _FIRST_SECOND) | (seconds > _LAST_SECOND)).fill_null(False)
         if outside.any():
-            self._refuse(
+            self.refuse(
                 outside,
                 f"have a time out of range in column {name!r} (such as {column.filter(outside)[0]}): "
                 f"if it is not in {unit!r}, give time_unit",
@@ -115,8 +115,8 @@ class ColumnReader:
         whole = column.cast(pl.Int64, strict=False)
         return whole if unit == "s" else whole // _PER_SECOND[unit]
 
-    def _refuse(self, bad: pl.Series, what: str) -> None:
-        """Raise with the line numbers of bad rows, or note that they are to be dropped."""
+    def refuse(self, bad: pl.Series, what: str) -> None:
+        """Raise with the line numbers of bad rows, or note that they are to be dropped; `what` begins with "have"."""
         mask = bad.fill_null(True).to_numpy()
         if self.good is not None:
             mask = mask & self.good

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from palate.errors import DataError, listing
+from palate.columns import ColumnReader
+from palate.errors import DataError
 from palate.vocabulary import as_ids
 
 
@@ -39,31 +40,28 @@ def alike(found: pl.Series, shown: pl.Series, source: str) -> pl.Series:
     return found
 
 
-def marked(told: pl.Series, shown: pl.Series, source: str) -> NDArray[np.bool_]:
-    """Return labels as a flat array: from lists of true and false, or of the ids that were clicked."""
+def marked(told: pl.Series, shown: pl.Series, reader: ColumnReader) -> NDArray[np.bool_]:
+    """Return labels as a flat array: from lists of true and false, or of the ids that were clicked.
+
+    Rows whose labels are none of their candidates are refused by the reader; where it only notes them, what is returned
+    is not to be used.
+    """
     if not isinstance(told.dtype, pl.List | pl.Array):
         raise DataError(
-            f"{source}: column '{told.name}' holds {told.dtype}, and lists were expected, one an impression."
+            f"{reader.source}: column '{told.name}' holds {told.dtype}, and lists were expected, one an impression."
         )
     told = told.cast(pl.List(told.dtype.inner))
-    lengths = told.list.len().fill_null(0) == shown.list.len()
     flat = told.list.explode().drop_nulls()
-    marks = flat.dtype == pl.Boolean or (
-        flat.dtype.is_numeric() and len(flat) > 0 and flat.is_in([0, 1]).all()
-    )
-    if marks and lengths.all() and len(flat) == told.list.len().sum():
+    if flat.dtype == pl.Boolean or (flat.dtype.is_numeric() and len(flat) > 0 and flat.is_in([0, 1]).all()):
+        unlike = told.list.len().fill_null(0) != shown.list.len()
+        reader.refuse(
+            unlike,
+            f"have in '{told.name}' more or fewer marks than candidates: give true or false for each, or the list of "
+            "ids that were clicked",
+        )
+        reader.refuse(lacking(told), f"have a missing mark (null) in '{told.name}': each is true or false")
         return flat.cast(pl.Boolean).to_numpy()
-    if marks and not lengths.all():
-        raise DataError(
-            f"{source}: '{told.name}' and the candidates have unlike lengths in {row_numbers(~lengths)}: give true or "
-            "false for each candidate, or the list of ids that were clicked."
-        )
-    if marks:
-        raise DataError(
-            f"{source}: '{told.name}' has a missing mark (null) in {row_numbers(lacking(told))}: give true or false "
-            "for each candidate."
-        )
-    told = alike(told, shown, source)
+    told = alike(told, shown, reader.source)
     found = pl.DataFrame({"row": np.arange(len(told)), "shown": shown, "told": told})
     ids = found.select("row", "told").explode("told").drop_nulls().unique()
     each = found.select("row", "shown").explode("shown")
@@ -74,11 +72,11 @@ def marked(told: pl.Series, shown: pl.Series, source: str) -> NDArray[np.bool_]:
         how="left",
         maintain_order="left",
     )["clicked"].fill_null(value=False)
-    strange = ids.join(each, left_on=["row", "told"], right_on=["row", "shown"], how="anti")
+    strange = ids.join(each, left_on=["row", "told"], right_on=["row", "shown"], how="anti").sort("row")
     if len(strange):
-        example = f"{strange['told'][0]} in row {strange['row'][0] + 1:,}"
-        raise DataError(
-            f"{source}: {len(strange):,} clicked articles were not among the candidates, as {example}."
+        reader.refuse(
+            found["row"].is_in(strange["row"].implode()),
+            f"have a clicked article in '{told.name}' that is not among the candidates (such as {strange['told'][0]})",
         )
     return hit.to_numpy()
 
@@ -97,9 +95,3 @@ def starts(lists: pl.Series) -> NDArray[np.int64]:
 def lacking(lists: pl.Series) -> pl.Series:
     """Return which lists have a null among their members."""
     return lists.list.eval(pl.element().is_null()).list.any().fill_null(value=False)
-
-
-def row_numbers(mask: pl.Series) -> str:
-    """Return row numbers from 1, as words."""
-    bad = mask.fill_null(value=True).arg_true() + 1
-    return f"row {bad[0]:,}" if len(bad) == 1 else f"{len(bad):,} rows ({listing(bad.head(5))})"

@@ -17,10 +17,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from palate.columns import ColumnReader, TimeUnit
+from palate.columns import BadRows, ColumnReader, TimeUnit
 from palate.errors import DataError, PalateWarning
 from palate.interactions import Histories, Interactions
-from palate.listed import alike, lacking, lists, marked, members, row_numbers, starts
+from palate.listed import alike, lacking, lists, marked, members, starts
 from palate.tables import require_column, to_frame
 from palate.vocabulary import Codes, Vocabulary, as_ids
 
@@ -132,6 +132,7 @@ class Impressions:
         history: str = "history",
         time: str | None = "time",
         time_unit: TimeUnit = "s",
+        bad_rows: BadRows = "raise",
         source: str = "impressions",
     ) -> Impressions:
         """Make impressions of any table that `palate.tables.to_frame` takes, one row an impression.
@@ -143,43 +144,54 @@ class Impressions:
                 column that is not there is left out; where nothing stands in `clicked` there are no labels.
             user, candidates, clicked, history, time: the names of the columns.
             time_unit: of numeric times. source: what messages call the table.
+            bad_rows: `raise` for rows without a user, a time or candidates, with a candidate or mark that is missing,
+                with more or fewer marks than candidates or with a click on none of them; or `drop` and count them.
 
         Raises:
-            DataError: a column that is not there, rows without a user or candidates, a candidate that is missing, or
-                lists of unlike length.
+            DataError: a column that is not there or of another kind, or bad rows.
 
         What is odd but can be used, such as a candidate that stands twice, is told in `notes`.
         """
         frame = to_frame(table, source=source)
-        reader = ColumnReader(frame, source, 1, "raise")
+        reader = ColumnReader(frame, source, 1, bad_rows)
         asked = {"user": user, "candidates": candidates, "clicked": clicked, "history": history, "time": time}
         for role, column in asked.items():
             if column is not None and (role in ("user", "candidates") or column != role):
                 require_column(frame, column, source=source, role=role)
-        shown = lists(frame, candidates, source)
+        users, shown = reader.ids(user, "user"), lists(frame, candidates, source)
         past = (
             alike(lists(frame, history, source), shown, source)
             if history in frame.columns
             else pl.Series(history, [[]] * len(frame), dtype=shown.dtype)
         )
-        empty = shown.list.len().fill_null(0) == 0
-        if empty.any():
-            raise DataError(
-                f"{source}: no candidates in {row_numbers(empty)}: an impression shows at least one article."
-            )
-        missing = lacking(shown)
-        if missing.any():
-            raise DataError(
-                f"{source}: a candidate has no id (null) in {row_numbers(missing)}, and labels go by place. Leave "
-                "those rows out, or drop the candidate together with its label."
-            )
+        reader.refuse(
+            shown.list.len().fill_null(0) == 0,
+            f"have no article in '{candidates}': an impression shows at least one",
+        )
+        reader.refuse(
+            lacking(shown),
+            f"have a candidate without an id (null) in '{candidates}', and labels go by place: drop it with its label",
+        )
         labels = None
         if clicked is not None and clicked in frame.columns and frame[clicked].count():
-            labels = marked(frame[clicked], shown, source)
-        times = None
-        if time is not None and time in frame.columns:
-            times = reader.times(time, time_unit)
-        found = cls.of_lists(reader.ids(user, "user"), past, shown, labels, times)
+            labels = marked(frame[clicked], shown, reader)
+        times = reader.times(time, time_unit) if time is not None and time in frame.columns else None
+        if reader.good is not None:  # lists are flat by now: read again without the rows
+            if not reader.good.any():
+                raise DataError(f"{source}: each of the {len(frame):,} rows is bad: nothing is left.")
+            left = cls.from_table(
+                frame.filter(reader.good),
+                user=user,
+                candidates=candidates,
+                clicked=clicked,
+                history=history,
+                time=time,
+                time_unit=time_unit,
+                source=source,
+            )
+            dropped = f"{np.sum(~reader.good):,} bad rows of {len(frame):,} left out."
+            return replace(left, notes=(dropped, *left.notes))
+        found = cls.of_lists(users, past, shown, labels, times)
         return replace(found, notes=tuple(oddities(found)))
 
     @classmethod

@@ -94,7 +94,7 @@ def load_news(
         text: the column of `articles` that models read; None: the title or name.
         only: of MIND's files, read the first of these parts (`train`, `valid`, `test`) that is there, and no other;
             none named: all of them.
-        bad_rows: of MIND's files: `raise` for rows that do not read, with their line numbers, or `drop` and count them.
+        bad_rows: `raise` for rows that do not read, with their line numbers, or `drop` and count them.
         columns: of a file of impressions, as `palate.Impressions.from_table` takes them.
 
     For tables in memory: `palate.Impressions.from_table` and `palate.Catalogue.from_table`.
@@ -114,7 +114,7 @@ def load_news(
         )
     path = Path(name_or_path).expanduser()
     if path.is_file() and path.suffix != ".zip":
-        return _of_files(path, articles, item, text, columns)
+        return _of_files(path, articles, item, text, bad_rows, columns)
     given = [
         name for name, value in {"articles": articles, "item": item, "text": text, **columns}.items() if value
     ]
@@ -137,7 +137,12 @@ def load_news(
 
 
 def _of_files(
-    path: Path, articles: str | Path | None, item: str | None, text: str | None, columns: dict[str, Any]
+    path: Path,
+    articles: str | Path | None,
+    item: str | None,
+    text: str | None,
+    bad_rows: BadRows,
+    columns: dict[str, Any],
 ) -> NewsDataset:
     if articles is None:
         raise DataError(
@@ -150,7 +155,7 @@ def _of_files(
             f"{path.name} is {kind}: impressions hold lists of articles, so they come as Parquet or JSONL; MIND's own "
             "layout is a folder with news.tsv and behaviors.tsv."
         )
-    shown = Impressions.from_table(opened.read(None), **columns, source=path.name)
+    shown = Impressions.from_table(opened.read(None), **columns, bad_rows=bad_rows, source=path.name)
     catalogue, notes = own.load_items(articles, item=item or "item", like=shown.articles)
     if text is not None:
         catalogue = catalogue.reading(text)
