@@ -53,6 +53,7 @@ BENCHMARKS = {
     "news-planted": Benchmark("news/planted.py"),
     "news-sample": Benchmark("news/sample.py", data=("mind-sample",)),
     "news-speed": Benchmark("news/speed.py", data=("mind-sample",), peers=("recotf",)),
+    "text-recipe": Benchmark("text/recipe.py", data=("longform",)),
     "text-orpo": Benchmark("text/orpo.py", data=("longform",), peers=("trl",)),
     "text-ifeval": Benchmark("text/ifeval.py", peers=("ifeval",)),
 }
