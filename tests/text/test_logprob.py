@@ -37,15 +37,19 @@ def drawn(bias: bool, scale: float, cap: float) -> tuple[torch.Tensor, Head, tor
     return hidden, head, torch.randint(0, 30, (11,))
 
 
+@pytest.mark.parametrize("frozen", [False, True])
 @pytest.mark.parametrize("chunk", [1, 4, 11, None])
 @pytest.mark.parametrize(
     ("bias", "scale", "cap"), [(False, 1.0, 0.0), (True, 0.25, 0.0), (False, 1.0, 5.0), (True, 2.0, 3.0)]
 )
 def test_in_chunks_values_and_gradients_are_those_of_all_logits(
-    chunk: int | None, bias: bool, scale: float, cap: float
+    chunk: int | None, bias: bool, scale: float, cap: float, frozen: bool
 ):
     hidden, head, targets = drawn(bias, scale, cap)
     leaves = [one for one in (hidden, head.weight, head.bias) if one is not None]
+    for one in leaves[1:] if frozen else ():
+        one.requires_grad_(False)
+    leaves = [one for one in leaves if one.requires_grad]
     outer = torch.linspace(-1, 2, 11)
     ours, theirs = token_log_probs(hidden, head, targets, chunk=chunk), plain(hidden, head, targets)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
@@ -81,12 +85,34 @@ def test_the_embeddings_gradient_is_added_row_by_row_and_is_the_same():
     assert found[0][5].abs().max() > 0
 
 
-def test_a_frozen_head_gets_no_gradient():
+def test_a_frozen_head_gets_no_gradient_and_is_not_applied_again(monkeypatch: pytest.MonkeyPatch):
+    rows: list[int] = []
+    plain_product = logprob._product
+
+    def watched(*given: torch.Tensor) -> torch.Tensor:
+        rows.append(len(given[0]))
+        return plain_product(*given)
+
+    monkeypatch.setattr(logprob, "_product", watched)
     hidden, head, targets = drawn(False, 1.0, 0.0)
     head = replace(head, weight=head.weight.detach())
-    token_log_probs(hidden, head, targets).sum().backward()
+    token_log_probs(hidden, head, targets, chunk=4).sum().backward()
     assert hidden.grad is not None
     assert head.weight.grad is None
+    assert rows == [4, 4, 3]
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_model_in_bfloat16_has_nearly_the_gradients_of_one_in_float32(frozen: bool):
+    hidden, head, targets = drawn(False, 1.0, 0.0)
+    half = [one.detach().bfloat16() for one in (hidden, head.weight)]
+    half[0].requires_grad_()
+    half[1].requires_grad_(not frozen)
+    token_log_probs(half[0], replace(head, weight=half[1]), targets, chunk=4).sum().backward()
+    whole = half[0].detach().float().requires_grad_()
+    plain(whole, replace(head, weight=half[1].detach().float()), targets).sum().backward()
+    assert half[0].grad.dtype == torch.bfloat16
+    torch.testing.assert_close(half[0].grad.float(), whole.grad, rtol=0.02, atol=0.02)
 
 
 def test_numpy_and_torch_agree_on_a_text():
@@ -131,7 +157,7 @@ def test_the_logits_that_exist_at_once_are_bounded_at_any_vocabulary(
 
     monkeypatch.setattr(logprob, "_product", watched)
     hidden = torch.randn(300, 2, requires_grad=True)
-    head = Head(torch.randn(vocabulary, 2))
+    head = Head(torch.randn(vocabulary, 2, requires_grad=True))
     token_log_probs(hidden, head, torch.zeros(300, dtype=torch.int64)).sum().backward()
     assert sum(made) == 2 * 300 * vocabulary * 4  # all of it forward, and again backward
     assert max(made) <= logprob.BUFFER < 64 * 10**6

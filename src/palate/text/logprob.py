@@ -87,7 +87,8 @@ def token_log_probs(
             it, as large as the weight, until that of the embedding joins it at the end.
 
     Cost: 2 x positions x vocabulary x size operations forward, three times as many backward (once again, and two
-    gradients; one where the head is frozen). Memory: a buffer of chunk x vocabulary.
+    gradients); where the head is frozen, twice as many forward and none backward. Memory: a buffer of chunk x
+    vocabulary.
 
     """
     if chunk is None:
@@ -214,7 +215,7 @@ def _finish(raw: Tensor, scale: float, cap: float) -> Tensor:
 
 
 class _LogProbs(torch.autograd.Function):
-    """The head, a few positions at a time; made again for the gradient."""
+    """The head, a few positions at a time; made again for the gradient where the head learns."""
 
     @staticmethod
     def forward(
@@ -231,17 +232,31 @@ class _LogProbs(torch.autograd.Function):
         found = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
         whole = torch.empty_like(found)  # log sum exp of each position
         buffer = _buffer(hidden, weight, chunk)
+        wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
+        ctx.of_states_alone = wants_hidden and not (wants_weight or wants_bias)
+        slopes = torch.empty_like(hidden) if ctx.of_states_alone else None
         for rows in _chunks(len(hidden), chunk):
             z = _finish(_product(hidden[rows], weight, bias, buffer), scale, cap)
             chosen, top = z.gather(1, targets[rows, None])[:, 0], z.amax(1)
-            whole[rows] = z.sub_(top[:, None]).exp_().sum(1).log_().add_(top)
+            bent = 1 - (z / cap) ** 2 if cap and slopes is not None else None  # of the cap
+            total = z.sub_(top[:, None]).exp_().sum(1)
+            whole[rows] = total.log() + top
             found[rows] = chosen - whole[rows]
-        ctx.save_for_backward(hidden, weight, bias, targets, whole)
+            if slopes is not None:
+                change = _change(z.div_(-total[:, None]), targets[rows], bent)
+                slopes[rows] = (change.to(weight.dtype) @ weight).mul_(scale)
+        if slopes is not None:
+            ctx.save_for_backward(slopes)
+        else:
+            ctx.save_for_backward(hidden, weight, bias, targets, whole)
         ctx.how = scale, cap, chunk, at_once
         return found
 
     @staticmethod
     def backward(ctx: Any, outer: Tensor) -> Any:
+        if ctx.of_states_alone:  # a position's log p is of its own state alone
+            (slopes,) = ctx.saved_tensors
+            return (slopes * outer[:, None]).to(slopes.dtype), *[None] * 7
         hidden, weight, bias, targets, whole = ctx.saved_tensors
         scale, cap, chunk, at_once = ctx.how
         wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
@@ -254,13 +269,9 @@ class _LogProbs(torch.autograd.Function):
         buffer = _buffer(hidden, weight, chunk)
         for rows in _chunks(len(hidden), chunk):
             z = _finish(_product(hidden[rows], weight, bias, buffer), scale, cap)
-            slope = 1 - (z / cap) ** 2 if cap else None  # of the cap
-            change = z.sub_(whole[rows, None]).exp_().neg_()  # in place: there is one buffer
-            change.scatter_add_(1, targets[rows, None], torch.ones_like(change[:, :1]))  # y - p
-            change.mul_(outer[rows, None] * scale)
-            if slope is not None:
-                change.mul_(slope)
-            change = change.to(weight.dtype)
+            bent = 1 - (z / cap) ** 2 if cap else None  # of the cap
+            change = _change(z.sub_(whole[rows, None]).exp_().neg_(), targets[rows], bent)
+            change = change.mul_(outer[rows, None] * scale).to(weight.dtype)
             if of_hidden is not None:
                 of_hidden[rows] = (change @ weight).to(hidden.dtype)
             if of_weight is not None:
@@ -268,6 +279,12 @@ class _LogProbs(torch.autograd.Function):
             if of_bias is not None:
                 of_bias.add_(change.sum(0))
         return of_hidden, None if at_once else of_weight, of_bias, None, None, None, None, None
+
+
+def _change(less: Tensor, targets: Tensor, bent: Tensor | None) -> Tensor:
+    """Return y - p in place of -p, (positions, vocabulary): log p's gradient by the logits, or by those below a cap."""
+    change = less.scatter_add_(1, targets[:, None], torch.ones_like(less[:, :1]))
+    return change if bent is None else change.mul_(bent)
 
 
 class _Lookup(torch.autograd.Function):
