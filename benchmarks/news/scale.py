@@ -6,7 +6,8 @@
 157,000 in train; large: 1 million, 160,000 and a million to score, which is what the memory allows here), and writes
 the publisher's files. Each model is a process with one thread: it reads the files, learns one epoch with its default
 settings (preset fast, width 64), and scores the part to measure on. Figures: seconds to read, CPU minutes of the epoch,
-CPU seconds a million impressions scored, and the peak of memory. Large learns from its first 157,000 impressions.
+CPU seconds a million impressions scored, and the peak of memory. Large learns from its first 157,000 impressions. The
+sizes of the papers (`nrms-paper`, `npa-paper`) learn and score a few thousand impressions, and say what all would take.
 
 All figures of accuracy here are of a made-up world: this is about size. Writes news-scale.json.
 """
@@ -29,6 +30,8 @@ SIZES: dict[str, dict[str, Any]] = {
     "large": {"users": 1_000_000, "articles": 160_000, "impressions": 2},
 }
 LEARNED = 157_000
+FEW = 4_000
+"""impressions for the sizes of the papers"""
 
 
 def write(size: str, folder: Path) -> dict[str, Any]:
@@ -60,16 +63,25 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     with common.Clock() as reading:
         news = palate.load_news(folder)
     assert news.valid is not None
-    train = news.train if len(news.train) <= LEARNED else news.train.select(np.arange(LEARNED))
+    name, _, preset = name.partition("-")
+    train, judged = (
+        one.select(np.arange(min(len(one), FEW if preset else most)))
+        for one, most in ((news.train, LEARNED), (news.valid, len(news.valid)))
+    )
     read_mb = common.process_peak()
-    model = palate.models.create(name, **({"epochs": 1, "holdout": 0.0} if name in ("nrms", "npa") else {}))
+    told = {"epochs": 1, "holdout": 0.0} if name in ("nrms", "npa") else {}
+    model = palate.models.create(name, **told, **({"preset": preset} if preset else {}))
     with common.Clock() as learning:
         model.fit(train, catalogue=news.articles)
     learn_mb = common.process_peak()
-    judged = news.valid
     found = palate.evaluate_impressions(model, judged, bootstrap=0)
     cpu = found.cpu_seconds["recommend"] + found.cpu_seconds["evaluate"]
-    return {
+    trace = model.fitted.trace
+    whole = {}
+    if preset:
+        share = len(train) / len(news.train)
+        whole = {"epoch of all, CPU min": round(trace[0]["cpu_seconds"] / share / 60)}
+    return whole | {
         "readers": len(news.train.users),
         "articles": len(news.articles),
         "impressions learned": len(train),
@@ -78,7 +90,7 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
         "candidates scored": judged.n_candidates,
         "read, CPU s": reading.cpu,
         "fit of one epoch, CPU min": round(learning.cpu / 60, 2),
-        "clicks/s": round(model.fitted.trace[0]["clicks_per_second"]) if model.fitted.trace else None,
+        "clicks/s": round(trace[0]["clicks_per_second"]) if trace else None,
         "scored and measured, CPU s": round(cpu, 1),
         "CPU s a million impressions": round(1e6 * cpu / len(judged), 1),
         "peak MB, read": read_mb,
@@ -96,7 +108,7 @@ def main() -> None:
     parser = common.arguments(__doc__)
     parser.add_argument("--scratch", type=Path, required=True, help="where the files are written, some GB")
     parser.add_argument("--only", default=",".join(SIZES))
-    parser.add_argument("--models", default="nrms,npa,ctr,content")
+    parser.add_argument("--models", default="nrms,npa,ctr,content,nrms-paper,npa-paper")
     options = parser.parse_args()
     for size in options.only.split(","):
         folder = (options.scratch / f"{NAME}-{size}").resolve()
