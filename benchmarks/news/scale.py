@@ -64,10 +64,8 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
         news = palate.load_news(folder)
     assert news.valid is not None
     name, _, preset = name.partition("-")
-    train, judged = (
-        one.select(np.arange(min(len(one), FEW if preset else most)))
-        for one, most in ((news.train, LEARNED), (news.valid, len(news.valid)))
-    )
+    train = _first(news.train, FEW if preset else LEARNED)
+    judged = _first(news.valid, FEW) if preset else news.valid
     read_mb = common.process_peak()
     told = {"epochs": 1, "holdout": 0.0} if name in ("nrms", "npa") else {}
     model = palate.models.create(name, **told, **({"preset": preset} if preset else {}))
@@ -98,6 +96,10 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
         "peak MB": common.process_peak(),
         "auc": round(found.estimate("impression_auc").mean, 4),
     }
+
+
+def _first(shown: Any, most: int) -> Any:
+    return shown if len(shown) <= most else shown.select(np.arange(most))
 
 
 def main() -> None:
