@@ -63,11 +63,13 @@ def main() -> None:
             file = Path(folder) / f"{name.replace(' ', '-')}.jsonl"
             how = ["--words", told.words, "--constraints", told.constraints, "--seed", str(seed), "--quiet"]
             cost = timed("text", "build", str(corpus), "--out", str(file), *how)
+            cost["answer"] |= {"files": [one | {"file": file.name} for one in cost["answer"]["files"]]}
             found[name] = cost | {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
-            common.say(f"{name}: {found[name]}")
+            common.say(f"{name}: {found[name]['wall_s']} s, {found[name]['sha256']}")
         found["validated"] = timed("text", "validate", str(Path(folder) / "first.jsonl"), "--quiet")
     common.write("text-recipe", found, told.out)
-    print(json.dumps(found, indent=1))
+    proven = found["validated"]["answer"]
+    print({name: proven[name] for name in ("examples", "constraints", "proven", "per_example", "words")})
 
 
 if __name__ == "__main__":
