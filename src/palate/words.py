@@ -89,14 +89,19 @@ def encode(
 ) -> Texts:
     """Return texts as codes, in a vocabulary or, where none is given, of the words that occur in `min_count` texts."""
     lists = cut(texts, tokenizer)
-    each = pl.DataFrame({"text": np.arange(len(lists)), "word": lists}).explode("word").drop_nulls()
+    lengths, each = lists.list.len().cast(pl.Int64).to_numpy(), lists.explode().drop_nulls().cast(pl.String)
+    del lists  # a word as text is many times its code
     if words is None:
-        often = each.unique().group_by("word").len().filter(pl.col("len") >= min_count)
-        words = Vocabulary(often["word"].cast(pl.String).sort())
-    code = words.encode(each["word"].cast(pl.String))
+        words, code = Vocabulary.factorise(each)
+        if min_count > 1:
+            text = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
+            often = np.bincount(np.unique(text * len(words) + code) % len(words)) >= min_count
+            words, code = Vocabulary(words.ids.filter(often)), np.where(often, np.cumsum(often) - 1, -1)[code]
+    else:
+        code = words.encode(each)
     known = code >= 0
-    count = np.bincount(each["text"].to_numpy()[known], minlength=len(lists))
-    return Texts(words, np.concatenate([[0], np.cumsum(count)]).astype(np.int64), code[known])
+    before, kept = (np.concatenate([[0], np.cumsum(one)]) for one in (lengths, known))
+    return Texts(words, kept[before].astype(np.int64), code[known].astype(np.int32))
 
 
 def packed(words: Vocabulary) -> NDArray[np.uint8]:

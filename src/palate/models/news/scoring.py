@@ -30,7 +30,7 @@ from palate.vocabulary import Codes
 Single = NDArray[np.float32]
 Places = NDArray[np.int64]
 
-_WORDS = 2**13  # whose features are made at a time, at most (one article may have more)
+_WORDS = 2**12  # whose features are made at a time, at most (one article may have more)
 _READ = 2**14  # articles that readers of NRMS have read, taken at a time
 _NUMBERS = 2**22  # of articles as readers of NPA have seen them, held at a time
 _KEPT = 2**28  # bytes of words' features that are kept
