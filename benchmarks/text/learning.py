@@ -88,15 +88,21 @@ def sets(base: Any, told: Namespace) -> dict[str, list[Any]]:
     from palate.text.corpus import documents
     from palate.text.suri import build
 
-    low, high = map(int, told.words.split("-"))
     place = told.data / "longform" / "standard_ebooks.jsonl.gz"
-    every = documents(place, words=(low, high), pieces=4).documents
-    corpus = [one for one in every if len(base.response(one.text)) <= TOKENS]
-    common.say(f"{len(every) - len(corpus):,} of {len(every):,} texts are over {TOKENS} tokens: left out")
-    parts = {name: [one for one in corpus if one.source.startswith(mine)] for name, mine in AUTHORS.items()}
-    asked = parts[told.part]
+
+    def of(part: str, words: str) -> list[Any]:
+        low, high = map(int, words.split("-"))
+        every = documents(place, words=(low, high), pieces=4).documents
+        mine = [one for one in every if one.source.startswith(AUTHORS[part])]
+        found = [one for one in mine if len(base.response(one.text)) <= TOKENS]
+        common.say(
+            f"{part}: {len(mine) - len(found):,} of {len(mine):,} texts are over {TOKENS} tokens: left out"
+        )
+        return found
+
+    asked = of(told.part, told.words)
     many = {"constraints": (4, 10), "only": [name for name in kinds() if name not in (*NEAR, *FAR)]}
-    train, seen = build(parts["train"], seed=0, **many), build(asked, seed=1, **many)
+    train, seen = build(of("train", told.train_words), seed=0, **many), build(asked, seed=1, **many)
     held = {name: build(asked, seed=2, constraints=(1, 4), only=only) for name, only in _HELD.items()}
     own = build(asked, seed=3, constraints=(1, 8), only=OWN, corrupter="own")
     n = {way: 2 * max(1, round(texts * told.share / 2)) for way, (_, texts, _) in WAYS.items()}
@@ -408,6 +414,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="where they are trained and asked")
     parser.add_argument("--part", choices=("dev", "test"), default="test", help="whose texts are asked")
     parser.add_argument("--words", default="200-360", help="of a text; those over the tokens are left out")
+    parser.add_argument("--train-words", default="200-360", help="of a text of train")
     parser.add_argument("--pairs", type=int, default=240, help="of train, at most")
     parser.add_argument("--share", type=float, default=1.0, help="of the texts that are asked, for a pilot")
     parser.add_argument("--written", type=int, default=20, help="texts that are written, in each way")
@@ -433,7 +440,7 @@ def main() -> None:
         one_model(name, base, examples, told, places[name])
     found = board(places, examples)
     facts = {
-        "part": told.part, "words": told.words, "tokens": TOKENS, "pairs": told.pairs, "share": told.share,
+        "part": told.part, "words": told.words, "train_words": told.train_words, "tokens": TOKENS, "pairs": told.pairs, "share": told.share,
         "written_tokens": told.max_tokens, "settings": told.settings, "near": NEAR, "far": FAR,
         "asked": {way: _counts(some) for way, some in examples.items() if way != "train"},
     }  # fmt: skip
