@@ -440,7 +440,8 @@ def main() -> None:
         one_model(name, base, examples, told, places[name])
     found = board(places, examples)
     facts = {
-        "part": told.part, "words": told.words, "train_words": told.train_words, "tokens": TOKENS, "pairs": told.pairs, "share": told.share,
+        "part": told.part, "words": told.words, "train_words": told.train_words, "tokens": TOKENS,
+        "pairs": told.pairs, "share": told.share,
         "written_tokens": told.max_tokens, "settings": told.settings, "near": NEAR, "far": FAR,
         "asked": {way: _counts(some) for way, some in examples.items() if way != "train"},
     }  # fmt: skip
