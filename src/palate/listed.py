@@ -11,15 +11,23 @@ from palate.errors import DataError
 from palate.vocabulary import as_ids
 
 
-def lists(frame: pl.DataFrame, column: str, source: str) -> pl.Series:
-    """Return a column of lists. Raises DataError for another."""
+def lists(frame: pl.DataFrame, column: str, reader: ColumnReader) -> pl.Series:
+    """Return a column of lists. Raises DataError for another.
+
+    JSON lines of which some hold a list and some text come as text; those without a list are bad rows.
+    """
     found = frame[column]
     if found.dtype == pl.Null:
         found = found.cast(pl.List(pl.Null))
+    if found.dtype == pl.String and (kept := found.str.contains(r"^\[.*\]$").fill_null(value=True)).any():
+        if len(astray := found.filter(~kept)):
+            reader.refuse(~kept, f"have no list in column '{column}' (such as {astray[0]!r})")
+        found = pl.select(pl.when(kept).then(found)).to_series().str.json_decode(pl.List(pl.String))
     if not isinstance(found.dtype, pl.List | pl.Array):
         raise DataError(
-            f"{source}: column '{column}' holds {found.dtype}, and lists of article ids were expected. For text such "
-            f"as 'n1 n2', split it first: table.with_columns(pl.col('{column}').str.split(' '))."
+            f"{reader.source}: column '{column}' holds {found.dtype}, and lists of article ids were expected, such as "
+            f'["n1", "n2"]. For text such as \'n1 n2\', split it first: '
+            f"table.with_columns(pl.col('{column}').str.split(' '))."
         )
     return found.cast(pl.List(found.dtype.inner))
 

@@ -158,9 +158,9 @@ class Impressions:
         for role, column in asked.items():
             if column is not None and (role in ("user", "candidates") or column != role):
                 require_column(frame, column, source=source, role=role)
-        users, shown = reader.ids(user, "user"), lists(frame, candidates, source)
+        users, shown = reader.ids(user, "user"), lists(frame, candidates, reader)
         past = (
-            alike(lists(frame, history, source), shown, source)
+            alike(lists(frame, history, reader), shown, source)
             if history in frame.columns
             else pl.Series(history, [[]] * len(frame), dtype=shown.dtype)
         )

@@ -195,6 +195,11 @@ def as_ids(ids: pl.Series | Iterable[Any]) -> pl.Series:
         return ids.cast(pl.Int64)
     if dtype == pl.Object:
         raise DataError(f"ids of mixed types ({listing(ids.head(3))}): make them all integers or all text.")
+    if dtype.is_nested():
+        raise DataError(
+            f"ids of type {dtype}: give integers or text. Lists of what somebody was shown or has read are "
+            "impressions: palate.Impressions, and on the command line --candidates-column and --history-column."
+        )
     raise DataError(f"ids of type {dtype} ({listing(ids.head(3))}): give integers or text.")
 
 

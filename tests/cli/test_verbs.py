@@ -713,12 +713,71 @@ def test_a_file_of_impressions_is_fitted_and_described_by_its_own_columns(
         "evaluate", tmp_path / "m", "--impressions", path, "--articles", how[1], *columns, "--json"
     )
     assert judged.json["metrics"]["impression_auc"]["n"] == 3, judged.err
-    astray = palate("evaluate", tmp_path / "m", "--truth", path, "--user", "reader")
-    assert "--user says how --impressions DATA is read" in astray.err
+    astray = palate("evaluate", tmp_path / "m", "--truth", path, "--time", "ts")
+    assert "--time says how --impressions DATA is read" in astray.err
+    missing = palate(
+        "evaluate", tmp_path / "m", "--impressions", "nope.jsonl", "--articles", how[1], *columns
+    )
+    assert "no file and no folder 'nope.jsonl'" in missing.err
+    typo = palate("data", "describe", path, *how[:6], "--candidates-column", "shwon")
+    assert "no column 'shwon' for candidates. Did you mean 'shown'?" in typo.err
+    other = palate("fit", path, *how, "--model", "sar", "--out", tmp_path / "s")
+    assert "of impressions, which nrms, npa, ctr, content and lm learn from" in other.err
+    dead = palate("submit", tmp_path / "m", path, "--out", tmp_path / "p.zip")
+    assert "MIND's leaderboard takes ranks of MIND" in dead.err
     without = palate("fit", path, *how, "--model", "content", "--out", tmp_path / "n")
     assert "--text-column headline" in without.err
     odd = palate("data", "describe", "movietweetings-10k", "--text-column", "x")
     assert "--text-column is of impressions" in odd.err
+
+
+def test_articles_may_be_named_by_id(palate: Palate, tmp_path: Path):
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"user": "ann", "history": ["n1"], "candidates": ["n2", "n3"], "clicked": ["n2"]}\n')
+    (tmp_path / "articles.csv").write_text("id,title\nn1,rain\nn2,rain again\nn3,a goal\n")
+    told = palate("data", "describe", path, "--items", tmp_path / "articles.csv", "--json")
+    assert told.json["articles"] == 3, told.err
+
+
+def test_a_line_of_impressions_without_a_list_is_told_and_can_be_left_out(palate: Palate, tmp_path: Path):
+    path = tmp_path / "log.jsonl"
+    good = '{"user": "ann", "history": ["n1"], "candidates": ["n2", "n3"], "clicked": ["n2"]}\n'
+    path.write_text(good + good.replace('["n2", "n3"]', '"n2"') + good)
+    (tmp_path / "articles.csv").write_text("item,title\nn1,rain\nn2,rain again\nn3,a goal\n")
+    call = ("data", "describe", path, "--items", tmp_path / "articles.csv")
+    assert "1 row has no list in column 'candidates' (such as 'n2') (line 2)" in palate(*call).err
+    left = palate(*call, "--drop-bad-rows", "--json").json
+    assert left["impressions to learn from"] == 2
+
+
+def test_a_conversion_onto_what_is_read_is_refused(palate: Palate, tmp_path: Path):
+    path = tmp_path / "mine.csv"
+    path.write_text("user,item,when\na,x,1\nb,y,2\n")
+    before = path.read_bytes()
+    assert "is what is read" in palate("data", "convert", path, path).err
+    assert path.read_bytes() == before
+
+
+def test_purchases_are_evaluated_by_their_own_columns(palate: Palate, tmp_path: Path):
+    (tmp_path / "run.csv").write_text("user,item,score\na,x,2\na,y,1\n")
+    (tmp_path / "truth.csv").write_text("customer,product\na,y\n")
+    call = ("evaluate", "--run", tmp_path / "run.csv", "--truth", tmp_path / "truth.csv", "--metrics", "mrr")
+    found = palate(*call, "--user", "customer", "--item", "product", "--json").json
+    assert found["metrics"]["mrr@10"]["mean"] == 0.5
+    assert "Name it: --user COLUMN" in palate(*call).err
+
+
+def test_strangers_get_what_is_popular_or_are_named(palate: Palate, tmp_path: Path):
+    pytest.importorskip("torch")
+    small = ["--set", "epochs=1", "--set", "word_size=8", "--set", "heads=2", "--set", "head_size=4"]
+    assert palate("fit", "news-world", "--model", "nrms", *small, "--out", tmp_path / "m").code == 0
+    read = package.load_news("news-world").train.interactions()
+    readers = pl.DataFrame({"user": read.user, "item": read.item}).unique()
+    most = readers["item"].value_counts()["count"].max()
+    call = ("recommend", tmp_path / "m", "--users", "nobody,U0001", "--k", "1")
+    first = palate(*call, "--unknown", "popular", "--json").json[0]
+    assert (first["user"], first["score"]) == ("nobody", most)
+    assert "does not know them: nobody" in palate(*call, "--unknown", "skip").err
 
 
 def test_an_explanation_of_news_has_the_words(palate: Palate, tmp_path: Path):

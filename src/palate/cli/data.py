@@ -13,6 +13,7 @@ from palate.cli.options import Json, Quiet, reads_data
 from palate.cli.portrait import print_portrait
 from palate.cli.show import print_json, print_table
 from palate.cli.style import bold
+from palate.errors import PlanError
 
 if TYPE_CHECKING:
     from palate.datasets import DatasetInfo, NewsDataset
@@ -83,11 +84,10 @@ def get(
 def describe(data: Data, as_json: Json = False, quiet: Quiet = False, *, reading: dict[str, Any]) -> None:
     """Describe a data set: counts, density, concentration, activity, time, and what will mislead."""
     from palate import datasets
-    from palate.cli.reading import load, load_impressions, quieten
-    from palate.datasets.news import holds_impressions
+    from palate.cli.reading import load, load_impressions, of_impressions, quieten
 
     quieten(quiet)
-    if holds_impressions(data, candidates=reading.get("candidates_column", "candidates")):
+    if of_impressions(data, reading):
         _describe_news(load_impressions(data, reading), as_json)
         return
     description = datasets.describe(load(data, reading))
@@ -128,11 +128,12 @@ def convert(
     files, news.tsv and behaviors.tsv of each part, in the folder OUT.
     """
     from palate import datasets
-    from palate.cli.reading import load, load_impressions, quieten
-    from palate.datasets.news import holds_impressions
+    from palate.cli.reading import load, load_impressions, of_impressions, quieten
 
     quieten(quiet)
-    if holds_impressions(data, candidates=reading.get("candidates_column", "candidates")):
+    if out.exists() and out.resolve() == Path(data).expanduser().resolve():
+        raise PlanError(f"data convert: {out} is what is read: give another file to write.")
+    if of_impressions(data, reading):
         parts = datasets.to_mind(load_impressions(data, reading), out)
         if not quiet:
             print(f"news.tsv and behaviors.tsv in {', '.join(map(str, parts))}")

@@ -83,21 +83,22 @@ def evaluate(
         reading |= {"items": articles} if articles else {}
         _print(*_of_impressions(model, impressions, reading, metrics, k), as_json)
         return
+    columns = {role: reading.pop(role, role) for role in ("user", "item")}
     if reading:
         odd = next(iter(reading)).replace("_", "-")
         raise PlanError(f"evaluate: --{odd} says how --impressions DATA is read: give that, or leave it out.")
     if truth is None:
         raise PlanError("evaluate: give --truth FILE, what the users really chose (columns user, item).")
     cutoffs = tuple(sorted(set(k or [10])))
-    chosen = _read(truth)
+    chosen = _read(truth, columns)
     notes: list[str] = []
     if run is not None and model is None:
-        given = _read(run)
+        given = _read(run, columns)
     elif model is not None and run is None:
         given, chosen, notes = _recommended(model, chosen, max(cutoffs))
     else:
         raise PlanError("evaluate: give --run FILE (columns user, item, score), or a saved MODEL, not both.")
-    tables = _of_one_kind([given, chosen, *([_read(train)] if train is not None else [])])
+    tables = _of_one_kind([given, chosen, *([_read(train, columns)] if train is not None else [])])
     found = evaluate_tables(
         tables[0],
         tables[1],
@@ -150,15 +151,20 @@ def _default(*, with_train: bool) -> tuple[str, ...]:
     return (*AT_K, "r_precision", *BEYOND) if with_train else (*AT_K, "r_precision")
 
 
-def _read(path: Path) -> pl.DataFrame:
-    """Read a table of any format that has the columns user and item."""
+def _read(path: Path, columns: dict[str, str]) -> pl.DataFrame:
+    """Read a table of any format that has the columns user and item, which go by other names in `columns`."""
     from palate.datasets import files
 
-    table = files.read(path, ids=("user", "item")).frame
-    for column in ("user", "item"):
-        if column not in table.columns:
+    table = files.read(path, ids=tuple(columns.values())).frame
+    for role, column in columns.items():
+        if column in table.columns:
+            table = table.with_columns(table[column].alias(role))
+        elif role not in table.columns:  # a list that Palate wrote has its own names
             hint = did_you_mean(column, table.columns)
-            raise DataError(f"{path}: no column '{column}'; its columns are {listing(table.columns)}.{hint}")
+            raise DataError(
+                f"{path}: no column '{column}'; its columns are {listing(table.columns)}.{hint} Name it: "
+                f"--{role} COLUMN."
+            )
     return table
 
 

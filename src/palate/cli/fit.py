@@ -44,8 +44,7 @@ def fit(
     lists what --set can set. All data train, so nothing stops ncf early; sasrec, nrms and npa keep a tenth aside to
     see when to stop.
     """
-    from palate.cli.reading import load, load_impressions, parameters, quieten
-    from palate.datasets.news import holds_impressions
+    from palate.cli.reading import load, load_impressions, of_impressions, parameters, quieten
     from palate.models import registry
     from palate.models.news.base import NewsModel
     from palate.models.saved import check_place, earlier
@@ -56,8 +55,7 @@ def fit(
         quieten(quiet or not first)
         fitted: Recommender
         of_news = isinstance(unfitted, NewsModel) and (
-            unfitted.needs_impressions
-            or holds_impressions(data, candidates=reading.get("candidates_column", "candidates"))
+            unfitted.needs_impressions or of_impressions(data, reading)
         )
         if of_news:
             news = load_impressions(data, reading)

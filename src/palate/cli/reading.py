@@ -27,12 +27,21 @@ def load(data: str, reading: dict[str, Any]) -> Dataset:
     options = dict(reading)
     if odd := [name for name in _OF_IMPRESSIONS if name in options]:
         raise PlanError(
-            f"{data} is read as interactions, and --{odd[0].replace('_', '-')} is of impressions: leave it out."
+            f"{data} is read as interactions, and --{odd[0].replace('_', '-')} is of impressions, which nrms, npa, "
+            "ctr, content and lm learn from: leave it out, or take one of those models."
         )
     if options.pop("drop_bad_rows", False):
         options["bad_rows"] = "drop"
     options |= {name: None for name in _OPTIONAL if options.get(name) == "none"}
     return datasets.load(data, **options, progress=False if os.environ.get(_PROGRESS) == "0" else None)
+
+
+def of_impressions(data: str, reading: dict[str, Any]) -> bool:
+    """Return whether this is read as impressions: news, or a file of which somebody names such a column."""
+    from palate.datasets.news import holds_impressions
+
+    named = Path(data).expanduser().is_file() and any(name in reading for name in _OF_IMPRESSIONS)
+    return named or holds_impressions(data, candidates=reading.get("candidates_column", "candidates"))
 
 
 def load_impressions(data: str, reading: dict[str, Any], *, only: Sequence[Part] = ()) -> NewsDataset:

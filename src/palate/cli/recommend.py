@@ -10,7 +10,8 @@ import typer
 from palate.cli.options import Json, K, Model, Quiet, Where
 from palate.cli.show import print_json, print_table, write_table
 from palate.cli.style import bold, faint
-from palate.errors import PlanError
+from palate.errors import PlanError, listing
+from palate.progress import tell
 
 if TYPE_CHECKING:
     import polars as pl
@@ -72,8 +73,9 @@ def recommend(
         )
     recommender = model_at(model)
     items, catalogue = recommender.items, recommender.catalogue
+    asked = user_ids(users, recommender.users) if users is not None else None
     found = recommender.recommend(
-        users=user_ids(users, recommender.users) if users is not None else None,
+        users=asked,
         histories=[item_ids(one, items, catalogue, "--history") for one in history] if history else None,
         k=k,
         exclude_seen=not include_seen,
@@ -89,11 +91,15 @@ def recommend(
         print_json(found.to_dicts())
     else:
         _print(found, recommender, "history" if history else "user")
+    if asked is not None and unknown == "skip" and not quiet:
+        strangers = [one for one in asked if one not in recommender.users]
+        if strangers:
+            tell(f"skipped, since the model does not know them: {listing(strangers)}")
 
 
 def _print(found: pl.DataFrame, recommender: Recommender, label: str) -> None:
     if found.is_empty():
-        print("Nothing to recommend: no item is left after the filters, or everything is seen.")
+        print("Nothing to recommend: nobody asked for is known, no item is left, or everything is seen.")
         return
     catalogue = recommender.catalogue
     groups = found.partition_by("user", maintain_order=True)

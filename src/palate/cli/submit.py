@@ -10,7 +10,7 @@ import typer
 
 from palate.cli.options import Json, Model, Quiet
 from palate.cli.show import print_json
-from palate.errors import DataError
+from palate.errors import DataError, PlanError
 
 if TYPE_CHECKING:
     from palate.datasets.newsdata import Part
@@ -48,6 +48,11 @@ def submit(
     from palate.models.news.base import NewsModel
 
     quieten(quiet)
+    if Path(data).is_file() and not data.endswith(".zip"):
+        raise PlanError(
+            f"submit: {data} is a file, and MIND's leaderboard takes ranks of MIND: give a name such as mind-large, or "
+            "MIND's folder or zip."
+        )
     fitted, news = model_at(model), load_impressions(data, {}, only=_PARTS)
     if isinstance(fitted, NewsModel):
         fitted = fitted.with_articles(news.articles)

@@ -83,6 +83,8 @@ def loss(
         text = _read(file)
     if prompt is None and text is None:
         raise PlanError('give a text: palate text loss "The capital of France is" " Paris."')
+    if (text or prompt) == "" or text == "":
+        raise PlanError("the text is empty: there is no token whose loss could be told. Give some text.")
     from palate.text import language_model
     from palate.text.explain import explain_loss, next_token, plain_conventions
 
@@ -156,6 +158,8 @@ def summary(told: Explanation) -> list[str]:
             f"prompt: {prompt.tokens:,} tokens, {prompt.nats:,.2f} nats ({prompt.share:.0%}); text: "
             f"{response.tokens:,} tokens, {response.nats:,.2f} nats ({response.share:.0%})"
         )
+    else:
+        lines.append(f"{told.first!r} begins it: it comes after nothing, and has no loss")
     return [*lines, faint(told.conventions)]
 
 

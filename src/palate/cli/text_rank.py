@@ -90,8 +90,11 @@ def rank(
     from palate.text.rank import rank as ranked
     from palate.text.rank import read_trials
     from palate.text.suri import SPECIFICITIES, read
+    from palate.text.suri import specificity as as_numbers
 
     quieten(quiet)
+    for name in specificity or ():
+        as_numbers(name, 1)  # refuses what is none
     others = {str(path): read_trials(path) for path in against or []}  # before the reading, which takes long
     examples = read(data)[:limit]
     found = ranked(

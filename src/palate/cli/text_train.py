@@ -136,15 +136,15 @@ def _write(facts: dict[str, Any], folder: Path) -> None:
 
 def settings(
     preset: Annotated[
-        Literal["small", "paper"] | None,
-        typer.Argument(metavar="PRESET", help="Those of a preset: small or paper."),
-    ] = None,
+        Literal["small", "paper"],
+        typer.Argument(metavar="PRESET", help="Whose values: small or paper."),
+    ] = "small",
     as_json: Json = False,
 ) -> None:
     """List what `palate text train --set` can set."""
     from palate.text.align.training import PRESETS, Training
 
-    how = Training(**PRESETS[preset] if preset else {})
+    how = Training(**PRESETS[preset])
     rows = [
         (name, getattr(how, name), (field.description or "").replace("\n", " "))
         for name, field in Training.model_fields.items()
@@ -152,7 +152,7 @@ def settings(
     if as_json:
         print_json([dict(zip(("name", "value", "what"), row, strict=True)) for row in rows])
     else:
-        print_table(("name", "value", "what"), rows)
+        print_table(("name", "value", "what"), [(name, str(value), what) for name, value, what in rows])
 
 
 def _shown(preset: str, method: str) -> Literal["one", "each", "all"]:

@@ -115,6 +115,13 @@ def load_news(
     path = Path(name_or_path).expanduser()
     if path.is_file() and path.suffix != ".zip":
         return _of_files(path, articles, item, text, bad_rows, columns)
+    named = name_or_path == "news-world" or str(name_or_path) in mind.NAMES
+    if not named and not path.exists():
+        hint = did_you_mean(str(name_or_path), NAMES)
+        raise DataError(
+            f"There is no news data set, no file and no folder '{name_or_path}'.{hint} The names are: "
+            f"{', '.join(NAMES)}."
+        )
     given = [
         name for name, value in {"articles": articles, "item": item, "text": text, **columns}.items() if value
     ]
@@ -127,12 +134,6 @@ def load_news(
         return news_world().dataset
     if str(name_or_path) in mind.NAMES:
         return mind.load_named(str(name_or_path), only=only, bad_rows=bad_rows)
-    if not path.exists():
-        hint = did_you_mean(str(name_or_path), NAMES)
-        raise DataError(
-            f"There is no news data set, no file and no folder '{name_or_path}'.{hint} The names are: "
-            f"{', '.join(NAMES)}."
-        )
     return mind.load(path, only=only, bad_rows=bad_rows)
 
 

@@ -79,12 +79,14 @@ def load_items(
 ) -> tuple[Catalogue, list[str]]:
     """Read a catalogue from a file, and say what was guessed.
 
-    The key column is named like `item`, or goes by another name items have. Columns of genres, categories or
-    tags become lists at `|`. Ids take the kind that `like` has, where they can.
+    The key column is named like `item`, or goes by another name items have, or is `id`. Columns of genres, categories
+    or tags become lists at `|`. Ids take the kind that `like` has, where they can.
     """
     file = Path(path).expanduser()
     opened, _ = open_file(file, encoding=encoding)
     known = [name for name in opened.columns if plain(name) in map(plain, ALIASES["item"])]
+    if not known and item == "item":
+        known = [name for name in opened.columns if plain(name) == "id"]
     key = item if item in opened.columns else known[0] if len(known) == 1 else "item"
     chosen, notes = choose({"item": key}, opened.columns, source=file.name)
     column = str(chosen["item"])

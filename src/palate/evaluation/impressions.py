@@ -179,8 +179,8 @@ def _notes(
     lead = float(auc.mean()) - 0.5
     if abs(lead) < 2 * error:
         notes.append(
-            f"An AUC of {auc.mean():.3f} is not told from chance (0.5, standard error {error:.3f}): look at the text, "
-            "the vocabulary, the ids of articles and the settings before anything else."
+            f"An AUC of {auc.mean():.3f} is not told from chance (0.5, standard error {error:.3f}). Where more was to "
+            "be expected, look at the text, the ids and the settings first."
         )
     elif lead < 0:
         notes.append(

@@ -159,6 +159,13 @@ def read(plan: DataPlan) -> tuple[NewsDataset, list[str]]:
         return load_news(plan.otherwise), [note]
 
 
+_WEAKNESS = (
+    "What readers could click was chosen by the system that was live then: figures tell who orders its choice best, "
+    "and nothing of articles that it did not show. Articles higher on the page are clicked more, and the order of the "
+    "files does not tell where one stood."
+)
+
+
 def divide(plan: Plan, data: NewsDataset) -> Parts:
     """Return what learns and what tests. Raises SplitError where the data has no part to measure on."""
     from palate.split.protocol import Protocol
@@ -179,8 +186,6 @@ def divide(plan: Plan, data: NewsDataset) -> Parts:
         method=method,
         params=params,
         words=f"{words} Models that stop early judge themselves by the last impressions of train.",
-        weakness="What readers could click was chosen by the system that was live then: figures tell who orders its "
-        "choice best, and nothing of articles that it did not show. Articles higher on the page are clicked more, and "
-        "the order of the files does not tell where one stood.",
+        weakness=texts.WEAKNESS if texts.is_texts(plan.data.name) else _WEAKNESS,
     )
     return Parts(parts, parts.train, parts.valid, protocol)

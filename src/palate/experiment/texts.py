@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 NAMES = ("longform", "continuations")
 KEYS = ("corpus", "words", "pieces", "constraints", "alternatives", "draws", "limit", "seed")
 """Of `[data]`, that no other plan has."""
+WEAKNESS = (
+    "A context is a text or a piece of one, and one of a few alternatives is right; the others were made by rule or "
+    "drawn from other texts. So figures tell who knows which belong together, and not how well anything is written."
+)
 _WORDS = (2048, 5024)
 _OF_ONE = {"longform": "constraints", "continuations": "alternatives"}
 

@@ -220,12 +220,17 @@ class Algorithm(BaseModel):
         if not self.can(verb):
             from palate.models import registry
 
-            others = [name for name in registry.names() if name != self.name and not registry.lacks(name)]
+            every = (
+                [*registry.news_names(), *registry.names()]
+                if self.name in registry.news_names()
+                else registry.names()
+            )
+            others = [name for name in every if name != self.name and not registry.lacks(name)]
             able = [name for name in others if verb in registry.get(name).verbs]
             home = type(self).__module__.rpartition(".")[0]  # those of the same kind first
             able.sort(key=lambda name: not registry.get(name).__module__.startswith(home))
             here = " with these parameters" if verb in self.verbs else ""
-            raise NotSupported(f"{self.name} has no {verb}{here}; {' and '.join(able)} can.")
+            raise NotSupported(f"{self.name} has no {verb}{here}; {' and '.join(dict.fromkeys(able))} can.")
 
 
 def _parameter_message(model: type[Algorithm], error: ValidationError) -> str:

@@ -141,5 +141,5 @@ def refuse(contexts: Contexts, without: NDArray[np.bool_], *, folds_in: bool, to
     )
     raise UnknownId(
         f"nothing is known of {len(ids):,} of {len(contexts):,} asked for ({listing(who)}): not in train, or no "
-        f'known item in the history. {do} for unknown = "popular" or "skip".'
+        f'known item in the history. {do} for unknown = "popular" or "skip" (--unknown).'
     )

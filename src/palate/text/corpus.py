@@ -266,9 +266,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
                 file.seek(0)
                 yield file
     except FileNotFoundError as error:
-        raise DataError(
-            f"{path} is not there. Give a file of JSON lines, or a folder of .txt files."
-        ) from error
+        raise DataError(f"{path}: there is no such file.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 

@@ -31,6 +31,10 @@ class Sampling:
     seed: int = 42
     """of each text by itself, with its id: texts do not depend on one another"""
 
+    def __post_init__(self) -> None:
+        if self.temperature < 0 or not 0 < self.top_p <= 1 or self.max_tokens < 1:
+            raise PlanError("temperature is 0 or more, top_p above 0 up to 1, and max_tokens at least 1.")
+
 
 @dataclass(frozen=True)
 class Generation:
@@ -62,15 +66,13 @@ def generate(
         beside: more columns of a row of that file, by id: what a judge and people are asked about.
 
     Raises:
-        PlanError: ids that stand twice, or settings that make no sense.
+        PlanError: ids that stand twice.
         DataError: a file of other requests or settings, or a request that is empty or longer than the model's context.
 
     """
     ids = [name for name, _ in requests]
     if len(set(ids)) < len(ids):
         raise PlanError(f"{len(ids) - len(set(ids)):,} ids stand twice: each request needs an id of its own.")
-    if sampling.temperature < 0 or not 0 < sampling.top_p <= 1 or sampling.max_tokens < 1:
-        raise PlanError("temperature is 0 or more, top_p above 0 up to 1, and max_tokens at least 1.")
     _check(model, requests)
     how: dict[str, Any] = {"model": model.name, "template": model.template, **asdict(sampling)}
     if out is not None:  # what a model is: a name may be another one's by now

@@ -74,7 +74,8 @@ def build(
     if not examples:
         raise DataError(
             f"none of {len(documents)} texts has {least} constraints that another text fails. Give more or longer "
-            "texts, ask for fewer constraints, or let each text be corrupted by itself (corrupter 'own')."
+            "texts, ask for fewer constraints, or let each text be corrupted by itself (corrupter 'own', on the "
+            "command line --corrupter own)."
         )
     return examples
 
