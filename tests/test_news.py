@@ -148,6 +148,13 @@ def test_bad_rows_can_be_left_out_and_are_counted():
         Impressions.from_table(pl.DataFrame(rows[1:3]), bad_rows="drop")
 
 
+def test_a_history_by_another_name_is_pointed_at():
+    renamed = {"read" if name == "history" else name: column for name, column in TABLE.items()}
+    assert any("'read' holds lists" in note for note in Impressions.from_table(renamed).notes)
+    assert not any("holds lists" in note for note in Impressions.from_table(TABLE).notes)
+    assert not any("holds lists" in note for note in Impressions.from_table(renamed, history="read").notes)
+
+
 def test_what_is_odd_is_told_and_kept():
     odd = {"candidates": [["n3", "n4"], ["n1", "n5", "n5"], ["n9"]], "clicked": [[1, 1], [0, 1, 0], [0]]}
     shown = Impressions.from_table(TABLE | odd)

@@ -192,7 +192,15 @@ class Impressions:
             dropped = f"{np.sum(~reader.good):,} bad rows of {len(frame):,} left out."
             return replace(left, notes=(dropped, *left.notes))
         found = cls.of_lists(users, past, shown, labels, times)
-        return replace(found, notes=tuple(oddities(found)))
+        listed = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List | pl.Array)]
+        unread = [name for name in listed if name not in asked.values()]
+        notes = oddities(found)
+        if history not in frame.columns and unread:
+            notes.append(
+                f"no column '{history}', so nobody has a history; '{unread[0]}' holds lists: if it is one, name it "
+                "(history, --history-column)."
+            )
+        return replace(found, notes=tuple(notes))
 
     @classmethod
     def of_lists(

@@ -37,7 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line on `argv` (default: the process's own arguments) and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = _take_debug(arguments)
-    return ending(lambda: _answer(arguments), debug=debug)
+    loud = os.environ.get("PALATE_PROGRESS")
+    try:
+        return ending(lambda: _answer(arguments), debug=debug)
+    finally:  # --quiet is of this call alone
+        if loud is None:
+            os.environ.pop("PALATE_PROGRESS", None)
+        else:
+            os.environ["PALATE_PROGRESS"] = loud
 
 
 def _answer(arguments: list[str]) -> int:
