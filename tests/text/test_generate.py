@@ -16,7 +16,7 @@ from palate.atomic import lock  # noqa: E402
 from palate.errors import DataError, PlanError  # noqa: E402
 from palate.evaluation.written import measure  # noqa: E402
 from palate.text import language_model  # noqa: E402
-from palate.text.generate import Generation, Sampling, generate, read  # noqa: E402
+from palate.text.generate import Generation, Sampling, _Chosen, generate, read  # noqa: E402
 from tests.text.test_rank import SET  # noqa: E402
 
 REQUESTS = [("a", "Write."), ("b", "Write more."), ("c", "And more.")]
@@ -70,6 +70,53 @@ def test_a_seed_draws_the_same_and_each_text_by_itself(model: language_model.Lan
     together, alone = generate(model, REQUESTS, drawn), generate(model, REQUESTS[2:], drawn)
     assert together[2] == alone[0]
     assert generate(model, REQUESTS, replace(drawn, seed=1))[2] != alone[0]
+
+
+def test_requests_are_written_together_and_as_if_alone(
+    model: language_model.LanguageModel, monkeypatch: pytest.MonkeyPatch
+):
+    many = [(f"r{n}", "Write. " * (1 + n % 4)) for n in range(9)]
+    for temperature in (0.0, 1.0):
+        how = replace(SHORT, temperature=temperature, top_p=0.9)
+        alone = [generate(model, [one], how)[0] for one in many]
+        rows: list[int] = []
+        plain = model.network.forward
+
+        def watched(*given: Any, **named: Any) -> Any:
+            rows.append(len(named["input_ids"]))  # noqa: B023
+            return plain(*given, **named)  # noqa: B023
+
+        with monkeypatch.context() as patch:
+            patch.setattr(model.network, "forward", watched)
+            assert generate(model, many, how) == alone
+        assert max(rows) == 9
+        assert len(rows) <= SHORT.max_tokens  # one reading of the weights for a token of all nine
+
+
+def test_a_request_that_may_reach_the_end_of_the_context_stands_alone(model: language_model.LanguageModel):
+    long = "x" * (model.context - len(model.prompt("")) - 30)
+    requests = [("a", "Write."), ("long", long), ("b", "Write more.")]
+    found = generate(model, requests, replace(SHORT, max_tokens=100))
+    assert found[1].tokens <= model.context - len(model.prompt(long))
+    assert [found[0], found[2]] == generate(model, [requests[0], requests[2]], replace(SHORT, max_tokens=100))
+
+
+def test_what_is_drawn_goes_by_the_models_shares_and_top_p(model: language_model.LanguageModel):
+    """1,500 first tokens of one request: as often as the model says, and none beyond top_p."""
+    ids = torch.tensor([model.prompt("Write.")])
+    with torch.no_grad():
+        p = (model.network(ids).logits[0, -1].double() / 0.7).softmax(0)
+    names = [f"r{n}" for n in range(1_500)]
+    for top_p in (1.0, 0.5):
+        take = _Chosen("m", Sampling(temperature=0.7, top_p=top_p), names)
+        drawn = take(None, (0.7 * p.log()).float().repeat(len(names), 1)).argmax(1)
+        order = p.argsort(descending=True)
+        kept = order[: int((p[order].cumsum(0) < top_p).sum()) + 1] if top_p < 1 else order
+        assert set(drawn.tolist()) <= set(kept.tolist())
+        shares = p[kept] / p[kept].sum()
+        counts = torch.bincount(drawn, minlength=len(p))[kept]
+        spread = (shares * (1 - shares) * len(names)).sqrt()
+        assert ((counts - shares * len(names)).abs() <= 5 * spread + 1).all()
 
 
 def test_the_users_own_random_numbers_are_left_alone(model: language_model.LanguageModel):

@@ -1,21 +1,33 @@
-"""Texts written by a language model: requests in, texts out, a line each, so that a stopped run goes on."""
+"""Texts written by a language model: requests in, texts out, a line each, so that a stopped run goes on.
+
+A token costs one reading of all weights, for one text as for several, so requests that stand together are written
+together. Each text has its own seed, and does not depend on those beside it but for rounding; who they are depends on
+the requests alone, so that a run that goes on writes what one that was never stopped writes.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from palate.atomic import lock
 from palate.errors import DataError, PlanError
 from palate.progress import progress
 from palate.text.corpus import json_rows
 from palate.text.language_model import LanguageModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CELLS = 2**13
+"""Tokens of requests and texts that are written together: 380 MB of what SmolLM2 keeps of them"""
 
 
 @dataclass(frozen=True)
@@ -79,13 +91,18 @@ def generate(
         how["weights"] = model.digest()
     with _opened(out) as file:
         done = _done(out, dict(requests), how) if out is not None else {}
-        todo = [one for one in requests if one[0] not in done]
+        todo = [name for name in ids if name not in done]
         with progress("Writing", total=len(todo), unit="texts") as advance:
-            for name, request in todo:
-                done[name] = _one(model, name, request, sampling)
-                if file is not None:
-                    _add(file, {**asdict(done[name]), **(beside or {}).get(name, {}), "how": how})
-                advance(1, f"{done[name].tokens:,} tokens")
+            for group in _groups(model, requests, sampling.max_tokens):
+                if all(name in done for name, _ in group):
+                    continue
+                for one in _written(model, group, sampling):
+                    if one.id in done:
+                        continue
+                    done[one.id] = one
+                    if file is not None:
+                        _add(file, {**asdict(one), **(beside or {}).get(one.id, {}), "how": how})
+                    advance(1, f"{one.tokens:,} tokens")
     return [done[name] for name in ids]
 
 
@@ -124,58 +141,105 @@ def _check(model: LanguageModel, requests: Sequence[tuple[str, str]]) -> None:
 def answer(model: LanguageModel, request: str, sampling: Sampling) -> str:
     """Return the text that a model writes for one request."""
     _check(model, [("", request)])
-    return _one(model, "", request, sampling).text
+    return _written(model, [("", request)], sampling)[0].text
 
 
-def _one(model: LanguageModel, name: str, request: str, sampling: Sampling) -> Generation:
-    import hashlib
+def _groups(
+    model: LanguageModel, requests: Sequence[tuple[str, str]], max_tokens: int
+) -> Iterator[list[tuple[str, str]]]:
+    """Yield requests that are written together: in their order, as many as `CELLS` tokens hold.
 
+    One that would reach the end of the model's context stands alone: how far it may go is its own affair.
+    """
+    group: list[tuple[str, str]] = []
+    longest = 0
+    for one in requests:
+        length = len(model.prompt(one[1])) + max_tokens
+        alone = length > model.context
+        if group and (alone or max(longest, length) * (len(group) + 1) > CELLS):
+            yield group
+            group, longest = [], 0
+        group.append(one)
+        longest = max(longest, length)
+        if alone:
+            yield group
+            group, longest = [], 0
+    if group:
+        yield group
+
+
+def _written(
+    model: LanguageModel, requests: Sequence[tuple[str, str]], sampling: Sampling
+) -> list[Generation]:
+    """Return the texts of a group."""
     import torch
 
-    from palate.neural.devices import own_random
-
-    prompt = model.prompt(request)
-    room = model.context - len(prompt)
+    prompts = [model.prompt(request) for _, request in requests]
+    longest = max(map(len, prompts))
     device = next(model.network.parameters()).device
-    seed = int.from_bytes(hashlib.sha256(f"{sampling.seed}/{name}".encode()).digest()[:7], "big")
-    ids = torch.tensor([prompt], device=device)
-    with torch.inference_mode(), own_random(seed, device), _drawn_as(model, sampling, room):
+    ids = torch.full(
+        (len(prompts), longest), model.end
+    )  # padded on the left: what comes next stands at the end
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, longest - len(prompt) :] = torch.tensor(prompt)
+        mask[row, longest - len(prompt) :] = 1
+    chosen = _Chosen(model.name, sampling, [name for name, _ in requests])
+    with torch.inference_mode(), _as_chosen(model, min(sampling.max_tokens, model.context - longest)):
         told = model.network.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            logits_processor=[partial(_finite, model.name)],
+            input_ids=ids.to(device), attention_mask=mask.to(device), logits_processor=[chosen]
         )
-    written = told[0, len(prompt) :].tolist()
-    ended = bool(written) and written[-1] == model.end
-    return Generation(name, request, model.words(written), len(written) - ended, ended)
+    found = []
+    for (name, request), row in zip(requests, told[:, longest:].tolist(), strict=True):
+        ended = model.end in row
+        tokens = row[: row.index(model.end)] if ended else row
+        found.append(Generation(name, request, model.words(tokens), len(tokens), ended))
+    return found
 
 
-def _finite(name: str, _: Any, logits: Any) -> Any:
-    """Return the logits of the next token as they are. Raises DataError where there is none that is a number."""
-    import math
+class _Chosen:
+    """Takes the next token of each row by the row's own generator, and leaves it as the only one that can be."""
 
-    if not math.isfinite(logits.max()):
-        raise DataError(
-            f"{name} holds the next token {float(logits.max())} likely (logit): weights of it are no finite numbers. "
-            "Train it again with a lower learning_rate, or take another model."
-        )
-    return logits
+    def __init__(self, model: str, sampling: Sampling, ids: Sequence[str]) -> None:
+        import torch
+
+        self.model, self.sampling, self.generators = model, sampling, []
+        for name in ids:
+            seed = hashlib.sha256(f"{sampling.seed}/{name}".encode()).digest()[:7]
+            self.generators.append(torch.Generator().manual_seed(int.from_bytes(seed, "big")))
+
+    def __call__(self, _: Any, logits: Tensor) -> Tensor:
+        """Return (rows, vocabulary) logits. Raises DataError where none is a number."""
+        if not (top := logits.amax(1)).isfinite().all():
+            worst = float(top[~top.isfinite()][0])
+            raise DataError(
+                f"{self.model} holds the next token {worst} likely (logit): weights of it are no finite numbers. "
+                "Train it again with a lower learning_rate, or take another model."
+            )
+        if not self.sampling.temperature:
+            return logits
+        p = (logits.double().cpu() / self.sampling.temperature).softmax(1)
+        if self.sampling.top_p < 1:
+            ordered, place = p.sort(1, descending=True)
+            ordered[ordered.cumsum(1) - ordered >= self.sampling.top_p] = 0
+            p.scatter_(1, place, ordered)
+        rows = [one.multinomial(1, generator=own) for one, own in zip(p, self.generators, strict=True)]
+        drawn = rows[0].new_tensor([int(one) for one in rows]).to(logits.device)
+        return logits.fill_(-math.inf).scatter_(1, drawn[:, None], 0.0)
 
 
 @contextmanager
-def _drawn_as(model: LanguageModel, sampling: Sampling, room: int) -> Iterator[None]:
-    """Have tokens taken as asked and in no other way, meanwhile.
+def _as_chosen(model: LanguageModel, tokens: int) -> Iterator[None]:
+    """Have at most so many tokens written, each the likeliest, and in no other way, meanwhile.
 
     Many models are shipped with settings of their own (penalties for repetition, cut-offs), which transformers takes
     for whatever a call leaves open, even for what a whole `GenerationConfig` leaves open.
     """
     from transformers import GenerationConfig
 
-    how: dict[str, Any] = {"do_sample": False}
-    if sampling.temperature:
-        how = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
-    limits = {"max_new_tokens": min(sampling.max_tokens, room), "eos_token_id": model.end}
-    config = GenerationConfig(**how, **limits, pad_token_id=model.end)  # type: ignore[no-untyped-call]
+    config = GenerationConfig(  # type: ignore[no-untyped-call]
+        do_sample=False, max_new_tokens=tokens, eos_token_id=model.end, pad_token_id=model.end
+    )
     below = getattr(model.network, "get_base_model", lambda: model.network)()  # of an adapter
     shipped = [(one, one.generation_config) for one in (model.network, below)]
     try:
