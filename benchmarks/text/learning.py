@@ -2,10 +2,10 @@
 out.
 
     python benchmarks/text/learning.py --data FOLDER --scratch FOLDER [--models raw,sft-1,iorpo-1,...] [--collect]
-                                       [--part dev] [--pairs 240] [--ways seen,turned] [--set NAME=VALUE ...]
+                                       [--part dev] [--pairs 600] [--ways seen,turned] [--set NAME=VALUE ...]
 
-SmolLM2-135M-Instruct, LoRA, whole texts of `longform` that end within 512 tokens, the token that ends them counted, so
-that every constraint is proven of what is read. Train is O. Henry and Chekhov, settings are chosen on Poe (`--part
+SmolLM2-135M-Instruct, LoRA, whole texts of `longform` (short ones to learn from) that end within 512 tokens, the token
+that ends them counted, so that every constraint is proven of what is read. Train is O. Henry and Chekhov, settings are chosen on Poe (`--part
 dev`), and Austen, Wells and Doyle are the test. What is shown and asked are exchanges: two texts, a fact of each, and
 the other's in its place; of each kind of constraint equally many as far as there are so many, each text in one at most.
 A pair shows one constraint, both halves of an exchange stand in one step, and SFT learns the preferred sides of the
@@ -63,16 +63,17 @@ MODELS = "raw,sft-1,iorpo-1,sft-2,iorpo-2,sft-3,iorpo-3"
 WRITERS = ("raw", "sft-1", "iorpo-1")
 SETTINGS: dict[str, Any] = {
     "rank": 16, "alpha": 16, "dropout": 0.0, "epochs": 1, "rounds": 6, "batch": 4, "learning_rate": 1e-3,
-    "warmup": 0.05, "weight": 50.0, "recompute": False, "patience": 100,
+    "warmup": 0.05, "weight": 10.0, "recompute": False, "patience": 100,
 }  # fmt: skip
-"""to be chosen on dev; no pair is cut"""
+"""Chosen on dev; no pair is cut. Texts of 200 to 360 words teach a tenth as much a second as shorter ones (240 pairs: 4
+points of dev gained; 400 of 60 to 120 words: 11), and a weight of 50 then buys its margin with the text itself."""
 WAYS: dict[str, tuple[str, int, bool]] = {
-    "seen": ("1,1", 140, False),
-    "turned": ("1,1", 60, True),
-    "all": ("M,M", 60, False),
-    "near": ("1,1", 40, False),
-    "far": ("1,1", 60, False),
-    "own": ("1,1", 50, False),
+    "seen": ("1,1", 110, False),
+    "turned": ("1,1", 46, True),
+    "all": ("M,M", 30, False),
+    "near": ("1,1", 30, False),
+    "far": ("1,1", 40, False),
+    "own": ("1,1", 30, False),
 }
 """how much of an instruction is shown, of how many texts, and whether partners' texts are read too"""
 HOW = {"greedy": 0.0, "drawn": 1.0}
@@ -414,8 +415,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="where they are trained and asked")
     parser.add_argument("--part", choices=("dev", "test"), default="test", help="whose texts are asked")
     parser.add_argument("--words", default="200-360", help="of a text; those over the tokens are left out")
-    parser.add_argument("--train-words", default="200-360", help="of a text of train")
-    parser.add_argument("--pairs", type=int, default=240, help="of train, at most")
+    parser.add_argument("--train-words", default="60-120", help="of a text of train")
+    parser.add_argument("--pairs", type=int, default=600, help="of train, at most")
     parser.add_argument("--share", type=float, default=1.0, help="of the texts that are asked, for a pilot")
     parser.add_argument("--written", type=int, default=20, help="texts that are written, in each way")
     parser.add_argument("--max-tokens", type=int, default=640, help="of a text that is written")

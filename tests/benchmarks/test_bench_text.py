@@ -55,7 +55,8 @@ def test_learning_trains_asks_and_writes_and_goes_on_where_it_stopped(
     with gzip.open(tmp_path / "longform" / "standard_ebooks.jsonl.gz", "wt", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for some in rows.values() for row in some[:8])
     small = [
-        "--base", "tiny", "--words", "60-80", "--pairs", "30", "--share", "0.2", "--written", "2", "--max-tokens", "16",
+        "--base", "tiny", "--words", "60-80", "--train-words", "60-80",
+        "--pairs", "30", "--share", "0.2", "--written", "2", "--max-tokens", "16",
     ]  # fmt: skip
     call = [
         "learning.py", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--scratch", str(tmp_path / "scratch"),

@@ -235,7 +235,7 @@ def test_a_line_has_a_longest_length(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_places_that_cannot_be_read_say_so(tmp_path: Path):
-    with pytest.raises(DataError, match="is not there"):
+    with pytest.raises(DataError, match="no such file"):
         documents(tmp_path / "no.jsonl")
     with pytest.raises(DataError, match=r"has no \.txt file"):
         documents(tmp_path)

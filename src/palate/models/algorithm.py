@@ -91,6 +91,8 @@ class Algorithm(BaseModel):
     """what the baseline of `explain` is"""
     needs_values: ClassVar[bool] = False
     """whether it learns from ratings, so that train must have a value column"""
+    needs_text: ClassVar[bool] = False
+    """goes by the text of items: of somebody without a history it says nothing that a list could be made of"""
     state_type: ClassVar[type]
     """the dataclass of its learned state"""
     compiles: ClassVar[bool] = True

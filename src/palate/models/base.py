@@ -178,7 +178,7 @@ class Recommender(Algorithm):
         contexts = self._contexts(users, histories, strangers=unknown != "raise")
         allowed = self._allowed(candidates, where)
         known = self._has_likes(contexts) & (self.folds_in | (contexts.users >= 0))
-        if histories is None:
+        if histories is None and (unknown != "popular" or self.needs_text):
             known &= contexts.users >= 0  # also for a model that would answer anybody
         if unknown == "raise" and not known.all():
             refuse(contexts, ~known, folds_in=self.folds_in, told=histories is not None)
