@@ -4,9 +4,9 @@ out.
     python benchmarks/text/learning.py --data FOLDER --scratch FOLDER [--models raw,sft-1,iorpo-1,...] [--collect]
                                        [--part dev] [--pairs 600] [--ways seen,turned] [--set NAME=VALUE ...]
 
-SmolLM2-135M-Instruct, LoRA, whole texts of `longform` (short ones to learn from) that end within 512 tokens, the token
-that ends them counted, so that every constraint is proven of what is read. Train is O. Henry and Chekhov, settings are chosen on Poe (`--part
-dev`), and Austen, Wells and Doyle are the test. What is shown and asked are exchanges: two texts, a fact of each, and
+SmolLM2-135M-Instruct, LoRA, whole texts of `longform` (short ones to learn from) that end within 512 tokens, the
+token that ends them counted, so that every constraint is proven of what is read. Train is O. Henry and Chekhov, settings
+are chosen on Poe (`--part dev`), and Austen, Wells and Doyle are the test. What is shown and asked are exchanges: two texts, a fact of each, and
 the other's in its place; of each kind of constraint equally many as far as there are so many, each text in one at most.
 A pair shows one constraint, both halves of an exchange stand in one step, and SFT learns the preferred sides of the
 same pairs in the same steps. Each model is then asked, of texts of the test,
