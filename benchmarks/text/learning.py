@@ -5,11 +5,12 @@ out.
                                        [--part dev] [--pairs 600] [--ways seen,turned] [--set NAME=VALUE ...]
 
 SmolLM2-135M-Instruct, LoRA, whole texts of `longform` (short ones to learn from) that end within 512 tokens, the
-token that ends them counted, so that every constraint is proven of what is read. Train is O. Henry and Chekhov, settings
-are chosen on Poe (`--part dev`), and Austen, Wells and Doyle are the test. What is shown and asked are exchanges: two texts, a fact of each, and
-the other's in its place; of each kind of constraint equally many as far as there are so many, each text in one at most.
-A pair shows one constraint, both halves of an exchange stand in one step, and SFT learns the preferred sides of the
-same pairs in the same steps. Each model is then asked, of texts of the test,
+token that ends them counted, so that every constraint is proven of what is read. Train is O. Henry and Chekhov,
+settings are chosen on Poe (`--part dev`), and Austen, Wells and Doyle are the test. What is shown and asked are
+exchanges: two texts, a fact of each, and the other's in its place; of each kind of constraint equally many as far as
+there are so many, each text in one at most. A pair shows one constraint, both halves of an exchange stand in one
+step, and SFT learns the preferred sides of the same pairs in the same steps. Each model is then asked, of texts of
+the test,
 
     seen      one constraint of a kind that was trained
     turned    the same of other texts, and each constraint also of its partner's text, where the order must turn
