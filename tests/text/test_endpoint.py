@@ -86,11 +86,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         kind = draw.choice(mock.kinds) if draw.random() < mock.faults else "good"
         try:
             time.sleep(mock.late if kind == "slow" else mock.takes)
-            with contextlib.suppress(ConnectionError):
-                self.act(kind, number, body)
-        finally:
+        finally:  # before the answer leaves: whoever has it may ask again at once
             with mock.lock:
                 mock.at_once -= 1
+        with contextlib.suppress(ConnectionError):
+            self.act(kind, number, body)
 
     def act(self, kind: str, number: int, body: bytes) -> None:
         if kind.isdigit():

@@ -177,9 +177,8 @@ def _written(
     prompts = [model.prompt(request) for _, request in requests]
     longest = max(map(len, prompts))
     device = next(model.network.parameters()).device
-    ids = torch.full(
-        (len(prompts), longest), model.end
-    )  # padded on the left: what comes next stands at the end
+    # Padded on the left: what comes next stands at the end.
+    ids = torch.full((len(prompts), longest), model.end)
     mask = torch.zeros_like(ids)
     for row, prompt in enumerate(prompts):
         ids[row, longest - len(prompt) :] = torch.tensor(prompt)
