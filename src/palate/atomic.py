@@ -1,4 +1,7 @@
-"""Files that appear whole or not at all: written under a temporary name in the same folder, then renamed."""
+"""Files that appear whole or not at all: written under a temporary name in the same folder, then renamed.
+
+And files of lines that only grow, so that a kill loses nothing that was done.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ import contextlib
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from palate.errors import DataError
 
@@ -16,6 +20,16 @@ try:
     import fcntl
 except ImportError:  # Windows has none
     fcntl = None  # type: ignore[assignment]
+
+
+def may_write(path: str | os.PathLike[str]) -> None:
+    """Raise DataError where `whole` would for its folder: before what takes long."""
+    with contextlib.suppress(_Looked), whole(path):
+        raise _Looked
+
+
+class _Looked(Exception):
+    """Ends a look, so that nothing is written."""
 
 
 @contextlib.contextmanager
@@ -74,6 +88,74 @@ def lock(file: IO[Any], path: Path) -> None:
         raise DataError(
             f"{path}: another process writes there now. Wait for its end, or give another name."
         ) from None
+
+
+class Lines:
+    """A file that lines are added to, and that no other process may have meanwhile. Any thread may add."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make it, and read it; nothing in it is changed. Raises DataError where it cannot be used."""
+        self._path, self._lock = path, threading.Lock()
+        self._file: BinaryIO | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("ab")
+            lock(self._file, path)
+            content = path.read_bytes()
+        except OSError as error:
+            self.close()
+            raise DataError(f"{path}: cannot be written ({error.strerror}). Give another name.") from None
+        except BaseException:
+            self.close()
+            raise
+        self._whole = content.rfind(b"\n") + 1
+        self.found = content[: self._whole].split(b"\n")[:-1]
+        """the whole lines that were there"""
+        self._torn = content[self._whole :]
+
+    def drop_torn(self, beginning: bytes) -> None:
+        """Cut off a last line that a kill tore. Look at the others first: a file of somebody else stays as it is.
+
+        Raises DataError for one that does not begin with `beginning` or, where it is shorter, is no beginning of it.
+        """
+        if not (self._torn.startswith(beginning) or beginning.startswith(self._torn)):
+            raise DataError(
+                f"{self._path}: its last line, {self._torn[:40]!r}, is none that Palate writes, and nothing was "
+                "changed. Take that line out, or give another name."
+            )
+        assert self._file is not None
+        try:
+            self._file.truncate(self._whole)
+        except OSError as error:
+            raise DataError(
+                f"{self._path}: cannot be written ({error.strerror}). Give another name."
+            ) from None
+
+    def add(self, line: bytes, *, through: bool = True) -> None:
+        """Write a line: it outlives this process and, written `through` to the disk, this machine's power too.
+
+        Raises DataError where the disk takes no more.
+        """
+        with self._lock:
+            if self._file is None:
+                raise DataError(f"{self._path}: closed, after a fault or at the end. Run this again.")
+            try:
+                self._file.write(line + b"\n")
+                self._file.flush()
+                if through:
+                    os.fsync(self._file.fileno())
+            except OSError as error:
+                self.close()  # what is torn now is dropped when it is opened again
+                raise DataError(
+                    f"{self._path}: cannot be written ({error.strerror}). Make room, then run this again."
+                ) from None
+
+    def close(self) -> None:
+        """Close the file, so that another process may have it."""
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):  # a full disk is told once, by what met it
+                file.close()
 
 
 def umask() -> int:

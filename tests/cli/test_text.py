@@ -125,6 +125,11 @@ def test_from_texts_to_a_model_that_is_ranked_and_writes(palate: Palate, folder:
     assert "on the same trials" in palate("text", "rank", data, "--model", "tiny", *against).out
     answer = palate("text", "rank", data, "--model", "tiny", "--limit", "7", *against[2:])
     assert (answer.code, "rank both models on the same set" in answer.err) == (3, True)
+    assert "M,M" in answer.out  # what took long is told all the same
+    answer = palate(
+        "text", "rank", data, "--model", "no-such-model", "--out", tmp_path / "no" / "trials.jsonl"
+    )
+    assert (answer.code, "Cannot write" in answer.err) == (3, True)  # before the model is looked for
 
     out = tmp_path / "texts.jsonl"
     words = ["--limit", "2", "--max-tokens", "20", "--out", out]
@@ -139,6 +144,8 @@ def test_from_texts_to_a_model_that_is_ranked_and_writes(palate: Palate, folder:
 def test_settings_are_listed_and_others_are_refused(palate: Palate, folder: Path, tmp_path: Path):
     listed = {one["name"]: one["value"] for one in palate("text", "settings", "paper", "--json").json}
     assert (listed["learning_rate"], listed["rank"], listed["max_tokens"]) == (5e-5, 16, 15_024)
+    of_dpo = palate("text", "settings", "--method", "dpo", "--json").json
+    assert {"nll_weight": 0.0, "beta": 0.1}.items() <= {one["name"]: one["value"] for one in of_dpo}.items()
     words = ["text", "train", "sft", folder / "all.jsonl", "--model", "tiny", "--out", tmp_path / "m"]
     answer = palate(*words, "--set", "epoch=1")
     assert (answer.code, "Did you mean 'epochs'?" in answer.err) == (2, True)
@@ -147,6 +154,8 @@ def test_settings_are_listed_and_others_are_refused(palate: Palate, folder: Path
         2,
         True,
     )
+    answer = palate(*words, "--checkpoint", tmp_path / "m" / "state")
+    assert (answer.code, "give a folder beside it" in answer.err) == (2, True)
     assert not (tmp_path / "m").exists()
 
 
@@ -160,6 +169,9 @@ def test_a_torn_row_is_named_by_its_line(palate: Palate, folder: Path, tmp_path:
         "text", "train", "dpo", tmp_path / "rows.jsonl", "--model", "tiny", "--out", tmp_path / "m"
     )
     assert (answer.code, "line 1: rejected is missing" in answer.err) == (3, True)
+    told = ["--set", "epochs=1", "--set", "rank=2", "--out", tmp_path / "m", "--json"]
+    sft = palate("text", "train", "sft", tmp_path / "rows.jsonl", "--model", "tiny", *told).json
+    assert sft["pairs"] == 1  # which reads the other side of none
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ code."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from palate.errors import DataError, PlanError
 from palate.experiment.plan import Plan
 from palate.experiment.run import run
 from palate.news import Impressions
-from palate.text import shown
+from palate.text import shown, suri
+from palate.text.corpus import documents
 
 RECIPES = ("suri-longform", "cross-entropy")
 SMALL = {"words": (40, 70), "limit": 12}
@@ -71,6 +73,16 @@ def test_what_wins_beside_one_text_loses_beside_another():
         assert both >= 0.6 * len(
             told[True]
         )  # the rest is turned round in its own text, or keeps a name of its own
+
+
+@pytest.mark.parametrize("limit", [7, 8, 24])
+def test_a_limit_tears_no_exchange(limit: int):
+    examples = suri.build(documents(words=(40, 70), limit=60).documents, seed=0, constraints=(2, 6))
+    asked = shown._drawn(examples, 2, limit, 0)
+    links = Counter(examples[number].contrasts[place].link for number, place in asked)
+    links.pop("", None)
+    assert set(links.values()) == {2}
+    assert limit - 1 <= len({number for number, _ in asked}) <= limit
 
 
 def test_pieces_of_a_chapter_are_one_reader():

@@ -7,6 +7,7 @@ import math
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,12 @@ def weights(outcome: Outcome) -> torch.Tensor:
     return torch.cat([one.detach().flatten() for one in outcome.model.network.parameters()])
 
 
+def log_p(model: language_model.LanguageModel, prompt: str, answer: str) -> float:
+    """Return the sum of log p over an answer."""
+    with torch.no_grad():
+        return float(score(model.network, [model.prompt(prompt)], [model.response(answer)])[0].sum())
+
+
 def by_hand(method: str, given: list[Pair], *, nll_on: str = "response", nll_weight: float = 1.0) -> float:
     """Return the first step's loss as the papers have it, a text at a time over all logits."""
     model = language_model.tiny()
@@ -99,7 +106,9 @@ def by_hand(method: str, given: list[Pair], *, nll_on: str = "response", nll_wei
         tokens += len(learned)
         mean_w, mean_l = float(w[-n:].mean()), float(l[-m:].mean())
         if method in ("iorpo", "orpo"):
-            preference += 0.4 * math.log1p(math.exp(odds(mean_l) - odds(mean_w)))
+            preference += {"iorpo": 0.4, "orpo": 0.1}[method] * math.log1p(
+                math.exp(odds(mean_l) - odds(mean_w))
+            )
         if method == "dpo":
             preference += math.log(2)  # the reference is the model itself
         if method == "simpo":
@@ -126,6 +135,8 @@ def test_dpo_and_simpo_are_their_papers_losses_alone_unless_log_p_is_asked_for(m
 
 def test_each_method_has_the_steepness_of_its_paper():
     assert Training(method="dpo").beta == 0.1
+    assert (Training(method="iorpo").weight, Training(method="orpo").weight) == (0.4, 0.1)
+    assert Training(method="iorpo").steepness == Training(method="orpo").steepness == 1.0
     assert (Training(method="simpo").beta, Training(method="simpo").margin) == (2.0, 1.0)
     assert Training(method="simpo", beta=1.0).margin == 0.5
     assert Training(method="simpo", gamma=0.0).margin == 0.0
@@ -374,6 +385,43 @@ def test_what_is_told_while_it_trains():
     )
     assert row["margin"] == pytest.approx(row["log_p"] - row["log_p_rejected"])
     assert "margin" not in trained(method="sft").trace[0]
+
+
+@pytest.mark.parametrize("method", ["orpo", "simpo", "dpo"])
+def test_a_validation_pair_is_right_by_what_the_method_compares(method: str):
+    """A token's log P on either side, or of DPO what training added to each; not sums over many tokens."""
+    longer = [replace(one, answer=one.rejected_answer, rejected_answer=one.answer) for one in answers()]
+    how = Training(method=method, rank=0, epochs=3, batch=8, learning_rate=3e-3, seed=1)  # type: ignore[arg-type]
+    done = align(language_model.tiny(), longer, how, valid=longer)
+    told = [[one.answer, one.rejected_answer] for one in longer]
+    before, after = (
+        np.array(
+            [
+                [log_p(model, one.prompt, side) for side in both]
+                for one, both in zip(longer, told, strict=True)
+            ]
+        )
+        for model in (language_model.tiny(), done.model)
+    )
+    tokens = np.array([[len(done.model.response(side)) for side in both] for both in told])
+    gain = after - before if method == "dpo" else after / tokens
+    assert done.trace[-1]["valid_accuracy"] == np.mean(gain[:, 0] > gain[:, 1])
+    assert done.trace[-1]["valid_accuracy"] != np.mean(after[:, 0] > after[:, 1])
+
+
+def test_when_to_stop_is_told_by_what_is_learned_of_the_prompts_too():
+    one = align(
+        language_model.tiny(), pairs(), Training(method="sft", nll_on="all", rank=0, epochs=1), valid=pairs()
+    )
+    row = one.trace[-1]
+    network, model = one.model.network, one.model
+    losses = []
+    for pair in pairs():
+        ids = torch.tensor([[*model.prompt(pair.prompt), *model.response(pair.answer)]])
+        with torch.no_grad():
+            losses.append(-network(ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None]))
+    assert row["valid_objective"] == pytest.approx(-float(torch.cat(losses).mean()), abs=1e-4)
+    assert row["valid_nll"] != pytest.approx(-row["valid_objective"], abs=1e-4)
 
 
 def test_sft_has_no_other_side_to_be_right_about():

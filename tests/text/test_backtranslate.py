@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 
+from palate.cli import text_build
 from palate.errors import DataError, NotSupported, PlanError
 from palate.text.backtranslate import EndpointBacktranslator, Instruction, LocalBacktranslator, build_with
 from palate.text.backtranslate.prompts import draft, read_instruction, read_violations, violation
 from palate.text.constraints.kind import NEGATION
 from palate.text.corpus import Document
-from palate.text.endpoint import Endpoint, Terms, Unanswered
+from palate.text.endpoint import Dialect, Endpoint, Terms, Unanswered
 from palate.text.suri import Example, read, write
 from tests.text.test_endpoint import Mock, serving
 
@@ -217,6 +218,84 @@ def test_the_complaint_is_paid_once_too(mock: Mock, tmp_path: Path):
     said = mock.asked[1]["messages"]
     assert [message["role"] for message in said] == ["system", "user", "assistant", "user"]
     assert "has the word 'nobody'" in said[3]["content"]
+
+
+@pytest.mark.parametrize("place", ["draft", "violation"])
+def test_what_falls_short_is_asked_again_once_in_the_next_run(mock: Mock, tmp_path: Path, place: str):
+    def falls_short(asked: dict[str, Any]) -> str:
+        answer = good(asked["messages"])
+        if asked_for(asked["messages"]).startswith("<document>"):
+            bad, word = "number 1." in asked_for(asked["messages"]), "Let person 0"
+        else:
+            bad, word = "house 1." in asked_for(asked["messages"]), '"new": "Let person 0'
+        here = asked_for(asked["messages"]).startswith("<document>") == (place == "draft")
+        return answer.replace(word, word.replace("person", "nobody")) if bad and here else answer
+
+    mock.reply = falls_short
+    documents = [document(number) for number in range(3)]
+    counts = []
+    for able in (False, False, True, True):
+        if able:
+            mock.reply = lambda asked: good(asked["messages"])
+        asking = translator(mock, tmp_path)
+        price = asking.price(documents)
+        before = len(mock.asked)
+        job = build_with(asking, documents, tmp_path)
+        assert len(list(job)) == (3 if able else 2)
+        if not able:
+            assert [one.id for one in job.failed] == [documents[1].id]
+            assert "falls short, also after a complaint" in job.failed[0].reason
+        asking._endpoint.close()
+        counts.append((price.requests - price.cached, len(mock.asked) - before))
+    # (priced, asked): all; then the one answer that fell short, and what comes after it; never what was good.
+    if place == "draft":
+        assert counts == [(6, 6), (2, 1), (2, 2), (0, 0)]
+    else:
+        assert counts == [(6, 7), (1, 1), (1, 1), (0, 0)]
+
+
+def test_a_document_that_a_local_model_cannot_read_fails_alone():
+    answers = [json.dumps({"main": "Write.", "constraints": CONSTRAINTS}), json.dumps(rows(*RIGHT))]
+    able, model = local(*answers)
+    plain = model.generate
+
+    def generate(prompt: str, max_tokens: int) -> str:
+        if "number 0." in prompt:
+            raise DataError("the request is 2,150 tokens, and m reads 2,048: shorten it.")
+        return plain(prompt, max_tokens)
+
+    model.generate = generate  # type: ignore[method-assign]
+    job = build_with(able, [document(0), document(1)], None)
+    assert [one.id for one in job] == [document(1).id]
+    assert [(one.id, one.reason) for one in job.failed] == [
+        (document(0).id, "the request is 2,150 tokens, and m reads 2,048: shorten it.")
+    ]
+
+
+def test_instructions_of_the_servers_own_temperature_say_so(mock: Mock):
+    asking = translator(mock, dialect=Dialect(leave_out=("temperature",)))
+    assert asking.name == "tiny, 8 constraints, the server's own temperature"
+    list(build_with(asking, [document(0)], None))
+    assert all("temperature" not in one for one in mock.asked)
+
+
+def test_the_verb_asks_as_the_server_wants_it(mock: Mock, tmp_path: Path):
+    small: dict[str, Any] = {"words": "60-90", "limit": 2, "constraints": "6-10", "quiet": True}
+    small |= {"out": tmp_path / "suri.jsonl", "kept": tmp_path / "kept"}
+    otherwise = {"limit_name": "max_completion_tokens", "leave_out": ["temperature", "response_format"]}
+    text_build.build(by="endpoint", endpoint=mock.url, model="m", **small, **otherwise)
+    assert len(read(tmp_path / "suri.jsonl")) == 2
+    assert all({*one} == {"path", "model", "messages", "max_completion_tokens"} for one in mock.asked)
+    with pytest.raises(PlanError, match=r"--limit-name and --leave-out .* go with --by endpoint"):
+        text_build.build(**small, **otherwise)
+
+
+def test_a_folder_in_which_nothing_came_about_serves_another_model(mock: Mock, tmp_path: Path):
+    plain, mock.reply = mock.reply, lambda asked: ""
+    assert list(build_with(translator(mock, retries=0), [document(0)], tmp_path)) == []
+    mock.reply = plain
+    other = EndpointBacktranslator(Endpoint(mock.url, "large"), constraints=8)
+    assert len(list(build_with(other, [document(0)], tmp_path))) == 1
 
 
 def test_a_small_local_model_is_refused_with_what_to_do():

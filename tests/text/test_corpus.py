@@ -120,6 +120,19 @@ def test_pieces_of_one_chapter_know_it(tmp_path: Path):
     assert {one.chapter for one in found} == {"a/One"}
 
 
+def test_pieces_of_a_text_without_a_title_know_it_too(tmp_path: Path):
+    file = tmp_path / "a.jsonl"
+    texts = [
+        " ".join(f"{word} walked home number {place}." for place in range(40))
+        for word in ("Ann", "Bob", "Cid")
+    ]
+    file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), "utf-8")
+    found = documents(file, words=(20, 50), pieces=4).documents
+    assert len(found) == 12
+    assert len({one.chapter for one in found}) == 3
+    assert len({one.chapter for one in documents(file, words=(20, 50)).documents}) == 3
+
+
 def test_a_place_without_a_fitting_text_says_why(tmp_path: Path):
     path = lines(tmp_path / "a.jsonl", {"text": SENTENCE})
     with pytest.raises(DataError, match=r"no text of 2,048 to 5,024 words \(1 under 2,048 words\)"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -114,3 +115,14 @@ def test_a_text_in_parts_is_the_text():
     whole, parts = from_logits(z, came), joined([from_logits(z[:2], came[:2]), from_logits(z[2:], came[2:])])
     for name in ("p", "nats", "rank", "runners", "stepped"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
+
+
+def test_the_memory_is_six_arrays_beside_the_given_one():
+    z = logits(4, 10, 20_000)
+    came = [1] * 10
+    from_logits(z, came)
+    tracemalloc.start()
+    from_logits(z, came)
+    most = tracemalloc.get_traced_memory()[1] / z.nbytes
+    tracemalloc.stop()
+    assert 5.5 < most < 6.5

@@ -28,7 +28,7 @@ from typing import Any
 import pytest
 
 from palate.errors import DataError, FetchError, PlanError
-from palate.text.endpoint import Endpoint, Journal, OverBudget, Request, Terms, Unanswered, client
+from palate.text.endpoint import Dialect, Endpoint, Journal, OverBudget, Request, Terms, Unanswered, client
 from palate.text.endpoint import wire as wiring
 
 KEY = "sk-secret-0123456789"
@@ -263,19 +263,52 @@ def test_every_fault_is_tried_again_and_then_told_while_the_others_go_on(
             bill = asked.bill()
     assert len(mock.asked) == 5
     assert bill.answers == (5 if kind in PAID and kind != "slow" else 2)
-    assert bill.unsettled == (3 if kind in ("closed", "slow", "html", "torn") else 0)
+    assert bill.unsettled == (3 if kind in ("500", "closed", "slow", "html", "torn") else 0)
     assert bill.money == mock.cost(ids(tmp_path))
 
 
-def test_useless_answers_count_as_tries_in_the_next_run_too(mock: Mock, tmp_path: Path):
-    mock.reply = lambda asked: "What a question!"
+def test_what_failed_is_asked_again_in_the_next_run_and_what_succeeded_is_not(mock: Mock, tmp_path: Path):
+    plain = mock.reply
+    mock.reply = lambda asked: (
+        "What a question!" if "bad" in asked["messages"][-1]["content"] else plain(asked)
+    )
+    for run in (1, 2):
+        with endpoint(mock, tmp_path, retries=2) as asked:
+            assert asked.ask(question("good"), length) == 4
+            for _ in range(2):  # in one run it is done once
+                with pytest.raises(Unanswered, match="3 tries; the last: Expecting value"):
+                    asked.ask(question("bad"), length)
+        assert len(mock.asked) == 1 + 3 * run
+    mock.reply = plain
     for _ in range(2):
-        with (
-            endpoint(mock, tmp_path, retries=2) as asked,
-            pytest.raises(Unanswered, match="3 tries; the last: Expecting value"),
-        ):
+        with endpoint(mock, tmp_path, retries=2) as asked:
+            assert [asked.ask(question(text), length) for text in ("good", "bad")] == [4, 3]
+            assert asked.bill().money == mock.cost(ids(tmp_path)) == mock.cost(set(mock.charged))
+    assert len(mock.asked) == 8
+
+
+def test_a_next_run_asks_again_within_the_budget_alone(mock: Mock, tmp_path: Path):
+    mock.reply = lambda asked: "What a question!"
+    with endpoint(mock, tmp_path, retries=0) as asked:
+        with pytest.raises(Unanswered, match="1 tries"):
             asked.ask(question(), length)
-    assert len(mock.asked) == 3
+        paid = asked.bill()
+    spent = replace(TERMS, tokens=paid.prompt_tokens + paid.answer_tokens + sum(question().most()) - 1)
+    with endpoint(mock, tmp_path, terms=spent) as asked, pytest.raises(OverBudget):
+        asked.ask(question(), length)
+    assert len(mock.asked) == 1
+
+
+def test_an_unanswered_of_the_check_ends_the_tries_of_this_run(mock: Mock, tmp_path: Path):
+    def never(text: str) -> int:
+        raise Unanswered("it falls short")
+
+    for run in (1, 2):
+        with endpoint(mock, tmp_path) as asked:
+            for _ in range(2):
+                with pytest.raises(Unanswered, match="it falls short"):
+                    asked.ask(question(), never)
+        assert len(mock.asked) == run
 
 
 def test_a_fifth_of_faults_loses_nothing_and_the_cost_is_exact(mock: Mock, tmp_path: Path):
@@ -302,6 +335,94 @@ def test_a_refused_request_is_not_tried_again(mock: Mock):
         with pytest.raises(Unanswered, match=r"1 tries; the last: '400 Bad Request': too long \[2J$"):
             asked.ask(question(), length)
     assert len(mock.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "free"),
+    [
+        (400, {}, False), (408, {}, False), (413, {}, True), (422, {}, True), (429, {}, True), (500, {}, False),
+        (502, {}, False), (503, {}, False), (503, {"Retry-After": "0"}, True), (504, {"Retry-After": "0"}, False),
+    ],
+)  # fmt: skip
+def test_a_refusal_that_may_have_been_charged_is_held_against_the_budget(
+    mock: Mock, monkeypatch: pytest.MonkeyPatch, status: int, headers: dict[str, str], free: bool
+):
+    """A gateway may lose an answer that the server behind it made, and charged."""
+    mock.headers = headers
+    monkeypatch.setattr(Handler, "act", lambda self, *_: self.send(status, b""))
+    worst = TERMS.cost(*question().most())
+    with endpoint(mock, retries=1, terms=replace(TERMS, money=worst)) as asked:
+        with pytest.raises(Unanswered) as failed:
+            asked.ask(question(), length)
+        bill = asked.bill()
+    assert (bill.unsettled, bill.unsettled_money) == ((0, 0.0) if free else (1, worst))
+    heals = status not in (400, 413, 422)
+    assert isinstance(failed.value, OverBudget) == (heals and not free)
+    assert len(mock.asked) == (2 if heals and free else 1)
+
+
+def refuse(self: Handler, _: str, number: int, body: bytes) -> None:
+    """Answer as a server that wants things otherwise, and refuses what speaks of bad things."""
+    asked = json.loads(body)
+    if odd := next((one for one in ("max_tokens", "temperature", "response_format") if one in asked), ""):
+        self.send(400, json.dumps({"error": {"message": f"Unsupported parameter: '{odd}'"}}).encode())
+    elif "bad" in asked["messages"][-1]["content"]:
+        self.send(400, b'{"error": {"message": "filtered"}}')
+    else:
+        self.send(200, self.completion("good", number, body))
+
+
+OTHERWISE = Dialect("max_completion_tokens", ("temperature", "response_format"))
+
+
+def test_a_server_that_refuses_every_request_alike_ends_the_job_with_what_can_be_set(
+    mock: Mock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Handler, "act", refuse)
+    texts = list(map(str, range(40)))
+    said = (
+        r"first 3 requests alike: '400 Bad Request': Unsupported parameter: 'max_tokens'\. "
+        r".*--limit-name max_completion_tokens.*--leave-out"
+    )
+    with endpoint(mock, tmp_path, threads=1) as asked, pytest.raises(FetchError, match=said):
+        list(asked.map(lambda text: asked.ask(question(text), length), texts))
+    assert len(mock.asked) == 3
+    with endpoint(mock, tmp_path, dialect=OTHERWISE) as asked:
+        assert list(asked.map(lambda text: asked.ask(question(text), length), texts)) == [1] * 10 + [2] * 30
+    assert {*mock.asked[-1]} == {"path", "model", "messages", "max_completion_tokens"}
+    assert mock.asked[-1]["max_completion_tokens"] == 50
+
+
+def test_refusals_of_some_texts_end_no_job_once_there_was_an_answer(
+    mock: Mock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Handler, "act", refuse)
+    texts = ["good", *(f"bad {number}" for number in range(5))]
+    for _ in range(2):  # the second run asks for those that are refused alone
+        with endpoint(mock, tmp_path, dialect=OTHERWISE) as asked:
+            first, *refused = asked.map(lambda text: asked.ask(question(text), length), texts)
+        assert first == 4
+        assert all(isinstance(one, Unanswered) and "filtered" in str(one) for one in refused)
+    assert len(mock.asked) == 11
+
+
+def test_refusals_that_differ_end_no_job(mock: Mock, monkeypatch: pytest.MonkeyPatch):
+    def act(self: Handler, _: str, number: int, body: bytes) -> None:
+        self.send(400, json.dumps({"error": f"{5_000 + number} tokens are too long"}).encode())
+
+    monkeypatch.setattr(Handler, "act", act)
+    with endpoint(mock) as asked:
+        made = list(asked.map(lambda text: asked.ask(question(text), length), map(str, range(6))))
+    assert all(isinstance(one, Unanswered) for one in made)
+
+
+def test_a_dialect_names_what_there_is():
+    with pytest.raises(PlanError, match="limit name 'max': expected max_tokens or max_completion_tokens"):
+        Dialect("max")
+    with pytest.raises(
+        PlanError, match="'model' cannot be left out: expected temperature or response_format"
+    ):
+        Dialect(leave_out=("model",))
 
 
 @pytest.mark.parametrize(
@@ -502,6 +623,32 @@ def test_a_foreign_line_another_model_or_a_second_process_is_refused(mock: Mock,
     endpoint(mock, tmp_path).close()  # what was refused holds no lock
 
 
+@pytest.mark.parametrize(
+    "content", [b"my notes", b"{", b'{"palate": "answers 2", "endpoint": "other"', b"\0" * 9]
+)
+def test_a_file_that_is_none_of_ours_is_left_as_it_is(mock: Mock, tmp_path: Path, content: bytes):
+    path = tmp_path / "answers.jsonl"
+    path.write_bytes(content)
+    if content == b"{":  # what a kill leaves of a first line
+        endpoint(mock, tmp_path).close()
+        assert path.read_bytes() == b""
+        return
+    with pytest.raises(DataError, match=r"answers\.jsonl: its last line, b.*is none that Palate writes"):
+        endpoint(mock, tmp_path)
+    assert path.read_bytes() == content
+
+
+def test_a_foreign_end_of_a_ledger_is_left_as_it_is(mock: Mock, tmp_path: Path):
+    with endpoint(mock, tmp_path) as asked:
+        asked.ask(question(), length)
+    path = tmp_path / "answers.jsonl"
+    whole = path.read_bytes() + b"my notes"
+    path.write_bytes(whole)
+    with pytest.raises(DataError, match="its last line, b'my notes'"):
+        endpoint(mock, tmp_path)
+    assert path.read_bytes() == whole
+
+
 def test_a_full_disk_stops_the_job_before_more_is_paid(mock: Mock, tmp_path: Path):
     class Full(io.BytesIO):
         def write(self, _: object) -> int:
@@ -509,10 +656,11 @@ def test_a_full_disk_stops_the_job_before_more_is_paid(mock: Mock, tmp_path: Pat
 
     with endpoint(mock, tmp_path, threads=1) as asked:
         asked.ask(question("first"), length)
-        journal = asked._ledger.journal
-        assert journal._file is not None
-        journal._file.close()
-        journal._file = Full()
+        lines = asked._ledger.journal._lines
+        assert lines is not None
+        assert lines._file is not None
+        lines._file.close()
+        lines._file = Full()
         with pytest.raises(DataError, match=r"No space left on device.*Make room"):
             list(asked.map(lambda text: asked.ask(question(text), length), map(str, range(20))))
     assert len(mock.asked) == 1
@@ -531,7 +679,7 @@ def test_an_answer_is_on_the_disk_before_it_is_used(
 
     with endpoint(mock, tmp_path) as asked:
         asked.ask(question(), check)
-    assert done == ["on the disk", "on the disk", "used"]  # the first line of the file, the answer
+    assert done == ["on the disk", "used"]
 
 
 def test_the_key_is_neither_written_nor_shown_even_where_the_server_repeats_it(mock: Mock, tmp_path: Path):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from palate.cli.text_loss import summary  # noqa: E402
 from palate.errors import PlanError  # noqa: E402
 from palate.report import token_losses  # noqa: E402
 from palate.text import language_model  # noqa: E402
@@ -47,6 +49,11 @@ def test_every_token_has_its_place(model: language_model.LanguageModel):
         likely = [runner.p for runner in one.runners]
         assert likely == sorted(likely, reverse=True)
         assert (one.rank <= 5) == any(runner.came for runner in one.runners)
+
+
+def test_a_character_is_shown_once(model: language_model.LanguageModel):
+    told = explain_loss(model, "天!", "a")
+    assert [one.first for one in told.tokens] == [True, False, False, True]
 
 
 def test_shares_add_up(model: language_model.LanguageModel):
@@ -105,3 +112,21 @@ def test_the_next_token_has_a_distribution(model: language_model.LanguageModel):
 def test_what_has_no_loss_is_refused(model: language_model.LanguageModel, text: str, prompt: str, words: str):
     with pytest.raises(PlanError, match=words):
         explain_loss(model, text, prompt)
+
+
+@pytest.mark.parametrize(("text", "prompt", "words"), [("", "a", "empty"), ("a", "", "one token")])
+def test_the_token_that_ends_an_answer_is_no_text(
+    model: language_model.LanguageModel, text: str, prompt: str, words: str
+):
+    with pytest.raises(PlanError, match=words):
+        explain_loss(model, text, prompt, ended=True)
+    told = explain_loss(model, "ab", ended=True)
+    assert [one.piece for one in told.tokens] == ["b", "<|im_end|>"]
+    assert told.bits_per_byte == pytest.approx(told.nats / math.log(2))
+
+
+def test_a_perplexity_beyond_all_numbers_is_infinite_everywhere(model: language_model.LanguageModel):
+    told = explain_loss(model, "b", "a")
+    told = replace(told, tokens=(replace(told.tokens[0], nats=800.0),))
+    assert told.perplexity == math.inf
+    assert "exp(800.0000) = inf;" in summary(told)[0]

@@ -16,7 +16,7 @@ from palate.atomic import lock  # noqa: E402
 from palate.errors import DataError, PlanError  # noqa: E402
 from palate.evaluation.written import measure  # noqa: E402
 from palate.text import language_model  # noqa: E402
-from palate.text.generate import Generation, Sampling, _Chosen, generate, read  # noqa: E402
+from palate.text.generate import Generation, Sampling, _Chosen, answer, generate, read  # noqa: E402
 from tests.text.test_rank import SET  # noqa: E402
 
 REQUESTS = [("a", "Write."), ("b", "Write more."), ("c", "And more.")]
@@ -188,6 +188,18 @@ def test_ids_stand_once_and_a_request_fits(model: language_model.LanguageModel):
         generate(model, [*REQUESTS, REQUESTS[0]], SHORT)
     with pytest.raises(DataError, match=r"request long is 5,0\d\d tokens"):
         generate(model, [("long", "x" * 5_000)], SHORT)
+
+
+def test_a_request_that_cannot_be_read_is_named_where_it_has_a_name(model: language_model.LanguageModel):
+    mark = model.tokenizer.eos_token
+    for request, said in (
+        ("x" * 5_000, r"is 5,0\d\d tokens, and tiny reads 4,096"),
+        (f"a {mark} b", "mark of a turn"),
+    ):
+        with pytest.raises(DataError, match=f"^request b.*{said}"):
+            generate(model, [("a", "Write."), ("b", request)], SHORT)
+        with pytest.raises(DataError, match=f"^the request .*{said}"):
+            answer(model, request, SHORT)
 
 
 def test_texts_for_pieces_of_one_chapter_count_as_one():

@@ -285,3 +285,25 @@ def test_the_verb_ends_with_the_reason_where_nothing_is_answered(mock: Mock, tmp
     with pytest.raises(DataError, match=r"none of 3 questions was answered.*Raise the budget"):
         text_judge.judge(texts, endpoint=mock.url, model="tiny", out=tmp_path / "out", most_tokens=10)
     assert mock.asked == []
+
+
+def test_the_verb_asks_as_the_server_wants_it_and_again_for_what_failed(
+    mock: Mock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    texts, out = texts_at(tmp_path / "texts.jsonl"), tmp_path / "out"
+    told: dict[str, Any] = {"endpoint": mock.url, "model": "tiny", "out": out}
+    told |= {"limit_name": "max_completion_tokens", "leave_out": ["temperature"]}
+    mock.reply = lambda asked: "Hm." if "sing" in asked["messages"][1]["content"] else reply(asked)
+    text_judge.judge(texts, **told)
+    assert (
+        "1 questions failed, and are asked again in the next run: one, constraint 1"
+        in capsys.readouterr().out
+    )
+    assert all({"max_tokens", "temperature"}.isdisjoint(one) for one in mock.asked)
+    before = len(mock.asked)
+    mock.reply = reply
+    text_judge.judge(texts, **told)
+    assert "failed" not in capsys.readouterr().out
+    assert len(mock.asked) == before + 1
+    with pytest.raises(PlanError, match="'model' cannot be left out"):
+        text_judge.judge(texts, **told | {"leave_out": ["model"]})

@@ -7,8 +7,12 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,10 +20,11 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("peft")
 
-from palate.errors import DataError, PalateWarning, PlanError, SavedModelError  # noqa: E402
+from palate.errors import DataError, NotSupported, PalateWarning, PlanError, SavedModelError  # noqa: E402
 from palate.text import language_model, stored  # noqa: E402
 from palate.text.align import Training  # noqa: E402
 from palate.text.align.network import trainable  # noqa: E402
+from palate.text.logprob import score  # noqa: E402
 from palate.text.pieces import pieces, runner  # noqa: E402
 from palate.text.prose import ends  # noqa: E402
 from palate.text.stored import digest  # noqa: E402
@@ -42,6 +47,47 @@ def test_an_answer_is_the_same_tokens_after_any_prompt_and_ends_once(model: lang
     assert ids.count(model.end) == 1
     assert model.response("An answer", ended=False) == ids[:-1]
     assert model.words(ids) == "An answer"
+
+
+TURN = "{% for one in messages %}<start_of_turn>{{ one.role }}\n{{ one.content | trim }}<end_of_turn>\n{% endfor %}"
+
+
+def turning(model: language_model.LanguageModel, template: str) -> language_model.LanguageModel:
+    """Return a model with a tokenizer that has two marks more, and another template."""
+    tokenizer = deepcopy(model.tokenizer)
+    tokenizer.add_tokens(["<end_of_turn>", "<end_of"], special_tokens=True)
+    tokenizer.chat_template = template
+    return replace(model, tokenizer=tokenizer)
+
+
+def test_an_answer_ends_as_the_template_ends_a_turn(model: language_model.LanguageModel):
+    gemma = turning(model, TURN)
+    mark = gemma.tokenizer.convert_tokens_to_ids("<end_of_turn>")
+    assert gemma.response("Yes.")[-1] == gemma.end == mark != gemma.tokenizer.eos_token_id
+    assert gemma.stops == [mark, gemma.tokenizer.eos_token_id]
+    assert gemma.conventions().endswith("<end_of_turn> ends an answer.")
+    plain = replace(gemma, template="plain")  # no turns
+    assert plain.end == plain.tokenizer.eos_token_id
+    assert (model.end, model.stops) == (model.tokenizer.eos_token_id, [model.tokenizer.eos_token_id])
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        TURN.replace("<end_of_turn>", ""),
+        TURN.replace("<end_of_turn>", "<|of no vocabulary|>"),
+        TURN.replace("{{ one.content | trim }}", "..."),
+        "{{ raise_exception('no turns here') }}",
+        "{% no template",
+        "",
+    ],
+)
+def test_where_a_template_does_not_tell_the_tokenizers_end_ends_an_answer(
+    model: language_model.LanguageModel, template: str
+):
+    told = turning(model, template)
+    assert told.end == told.tokenizer.eos_token_id
+    assert told.stops == [told.end]
 
 
 def test_a_seed_is_a_model():
@@ -121,6 +167,29 @@ def test_a_token_that_might_come_finishes_a_character(model: language_model.Lang
 def test_a_torn_text_is_shown_without_an_error(model: language_model.LanguageModel):
     torn = model.text("天")[1:] + model.text("ok")
     assert "".join(one.text for one in pieces(model.tokenizer, torn)).endswith("ok")
+
+
+def test_pieces_ask_two_parts_of_the_tokenizer_alone(model: language_model.LanguageModel):
+    """All of it written out, which is megabytes, would be made again for every runner-up."""
+
+    class Spied:
+        backend_tokenizer = SimpleNamespace(
+            decoder=model.tokenizer.backend_tokenizer.decoder,
+            pre_tokenizer=model.tokenizer.backend_tokenizer.pre_tokenizer,
+        )
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(model.tokenizer, name)
+
+    assert [one.text for one in pieces(Spied(), model.text("a天"))] == ["a", "天", "天", "天"]
+
+
+def test_pieces_of_a_long_text_take_no_longer_each(model: language_model.LanguageModel):
+    ids = model.text("天" * 10_000)
+    start = time.process_time()
+    shown = pieces(model.tokenizer, ids)
+    assert time.process_time() - start < 3  # 0.2 s; where each token looked at all places, more than a minute
+    assert {one.text for one in shown} == {"天"}
 
 
 def test_a_folder_with_anything_else_in_it_is_never_replaced(
@@ -393,3 +462,40 @@ def test_what_a_kill_left_between_two_names_is_named(tmp_path: Path):
     (tmp_path / ".saved.x1.part-earlier").mkdir()
     with pytest.raises(DataError, match=r"rename .*\.saved\.x1\.part-earlier to have it back"):
         language_model.load(tmp_path / "saved")
+
+
+def test_a_model_whose_logits_are_not_its_heads_writes_but_has_no_log_p(
+    model: language_model.LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Also where LoRA is put on it, and in an adapter that is read."""
+    from transformers import LlamaForCausalLM
+
+    language_model.save(model, tmp_path / "base")
+    kept = adapter(tmp_path / "adapter", tmp_path / "base")
+    assert len(score(language_model.load(kept, device="cpu").network, [[4]], [[5, 6]])[0]) == 2
+    forward = LlamaForCausalLM.forward
+
+    @wraps(forward)
+    def louder(*given: Any, **named: Any) -> Any:
+        told = forward(*given, **named)
+        told.logits = 3 * told.logits
+        return told
+
+    monkeypatch.setattr(LlamaForCausalLM, "forward", louder)
+    for place in (tmp_path / "base", kept):
+        loud = language_model.load(place, device="cpu")
+        assert loud.network.generate(torch.tensor([[4, 5]]), max_new_tokens=2, pad_token_id=0).shape[0] == 1
+        for network in (loud.network, trainable(loud, Training(rank=4))):
+            with pytest.raises(NotSupported, match=rf"{place.name}: its logits differ .* by 67%"):
+                score(network, [[4]], [[5]])
+
+
+def test_a_download_is_told(
+    model: language_model.LanguageModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.delenv("PALATE_PROGRESS", raising=False)
+    monkeypatch.setattr(language_model, "read", lambda name: (model.network, model.tokenizer, ""))
+    language_model.load("hub:somebody/something", device="cpu")
+    assert capsys.readouterr().err.startswith("hub:somebody/something: what is not kept here yet is fetched")
+    language_model.load("tiny", device="cpu")
+    assert not capsys.readouterr().err

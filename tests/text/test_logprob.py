@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,6 +143,46 @@ def test_a_head_that_is_more_than_a_layer_is_refused():
     model.network.set_output_embeddings(torch.nn.Sequential(torch.nn.Linear(32, 5)))
     with pytest.raises(NotSupported, match="linear layer"):
         head_of(model.network)
+
+
+SMALL = {
+    "vocab_size": 300,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("family", "more"),
+    [
+        ("Llama", {}),
+        ("Granite", {"logits_scaling": 8.0}),
+        ("Cohere", {"logit_scale": 0.0625}),
+        ("Gemma2", {"head_dim": 8, "final_logit_softcapping": 0.5}),
+    ],
+)
+def test_heads_that_are_known_pass_the_comparison(family: str, more: dict[str, Any], kind: torch.dtype):
+    import transformers
+
+    config = getattr(transformers, f"{family}Config")(**SMALL, **more)
+    network = getattr(transformers, f"{family}ForCausalLM")(config).eval().to(kind)
+    logprob.compare_head(network, "a name")
+    assert head_of(network).logits(torch.zeros(1, 32, dtype=kind)).shape == (1, 300)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_a_factor_that_is_not_known_is_refused(kind: torch.dtype):
+    from transformers import FalconH1Config, FalconH1ForCausalLM
+
+    small = {"mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8}
+    network = FalconH1ForCausalLM(FalconH1Config(**SMALL, **small, lm_head_multiplier=0.04)).eval().to(kind)
+    logprob.compare_head(network, "a name")
+    with pytest.raises(NotSupported, match=r"^a name: its logits .* FalconH1ForCausalLM .* another model"):
+        score(network, [[1]], [[2]])
 
 
 @pytest.mark.parametrize("vocabulary", [1_000, 49_152, 1_000_000])

@@ -115,6 +115,19 @@ def test_where_one_half_is_lost_by_a_cut_the_other_is_not_learned_either(
     assert f"{8 - 2 * len(left)} of 8 constraints are not proven" in notes[1]
 
 
+def test_where_one_half_is_too_long_the_other_is_not_learned_either(
+    model: language_model.LanguageModel, linked: list[Example]
+):
+    short, long = linked[0], replace(linked[1], answer=linked[1].answer + " It rained all day." * 30)
+    alone = replace(short, contrasts=tuple(replace(one, link="") for one in short.contrasts[:1]))
+    pairs = pairs_of([short, long, alone], shown="each")
+    rows, notes = token_pairs(model, pairs, Training(max_tokens=400, too_long="drop"), "pair")
+    assert len(rows) == 1
+    assert notes == [
+        "4 of 9 pairs are longer than 400 tokens and were left out, and 4 that were the other half of an exchange."
+    ]
+
+
 def test_a_text_that_is_read_whole_keeps_all_its_constraints(
     model: language_model.LanguageModel, examples: list[Example]
 ):

@@ -88,6 +88,19 @@ def test_the_odds_ratio_is_the_papers_formula():
     expected = -math.log(1 / (1 + odds[1] / odds[0]))
     assert preference.odds_ratio(p).item() == pytest.approx(expected)
     assert p.margin.item() == pytest.approx(0.5)
+    steep = -math.log(1 / (1 + (odds[1] / odds[0]) ** 20)) / 20
+    assert preference.odds_ratio(p, steepness=20.0).item() == pytest.approx(steep)
+
+
+@pytest.mark.parametrize("steepness", [1.0, 20.0, 300.0])
+def test_the_odds_ratio_pulls_alike_sides_apart_by_one_half_at_any_steepness(steepness: float):
+    n = torch.tensor([50])
+    w, l = (torch.tensor([-100.0], dtype=torch.float64, requires_grad=True) for _ in range(2))  # noqa: E741
+    loss = preference.odds_ratio(Pairs(w, l, n, n), steepness=steepness).sum()
+    loss.backward()
+    slope = 1 / (1 - math.exp(-2.0)) / 50  # of the log odds, by the sum of log p
+    assert loss.item() == pytest.approx(math.log(2) / steepness)
+    assert (w.grad.item(), l.grad.item()) == pytest.approx((-slope / 2, slope / 2))
 
 
 def test_simpo_is_at_log_2_where_the_margin_is_as_asked():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -16,6 +16,19 @@ from palate.errors import DataError, listing
 
 if TYPE_CHECKING:
     from palate.text.judge import Report
+
+LimitName: TypeAlias = Annotated[
+    Literal["max_tokens", "max_completion_tokens"],
+    typer.Option("--limit-name", help="What the server calls the most tokens of an answer."),
+]
+LeaveOut: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--leave-out",
+        metavar="NAME",
+        help="Do not send temperature, or response_format, to a server that refuses it; may be given twice.",
+    ),
+]
 
 EXAMPLES = """
 palate text judge generations.jsonl --endpoint http://127.0.0.1:8000/v1 --model qwen3-32b
@@ -50,6 +63,8 @@ def judge(
         Path,
         typer.Option("--out", "-o", metavar="FOLDER", help="For the verdicts, and for every answer paid."),
     ] = Path("runs/judge"),
+    limit_name: LimitName = "max_tokens",
+    leave_out: LeaveOut = None,
     as_json: Json = False,
     quiet: Quiet = False,
     asking: dict[str, Any],
@@ -58,17 +73,20 @@ def judge(
 
     A verdict counts only with a quote that stands in the text. Beside the outcome stands the judge's agreement with
     people's labels (`palate text annotate`), or the word "uncalibrated". Answers are kept in the folder: a run that is
-    stopped goes on there, and what was answered is not asked, or paid, again.
+    stopped goes on there, and what was answered is not asked, or paid, again. What failed is asked again.
     """
     from palate.atomic import whole
     from palate.cli.reading import quieten
     from palate.text.annotate import read_items, read_labels
+    from palate.text.endpoint import Dialect
     from palate.text.judge import Judge
 
     quieten(quiet)
+    dialect = Dialect(limit_name, tuple(leave_out or ()))
     items = read_items(texts)
     people = read_labels(labels or (), items)
     with opened(endpoint, model, out, asking) as asked:
+        asked.dialect = dialect
         if "dry_run" in asking:
             print_price(Judge(asked).price(items, pairs=pairs), as_json)
             return
@@ -96,7 +114,8 @@ def _print_report(report: Report, out: Path, quiet: bool) -> None:
     print(report.words())
     if report.failed:
         print(
-            f"{len(report.failed):,} questions failed: {listing([what for what, _ in report.failed], limit=3)}."
+            f"{len(report.failed):,} questions failed, and are asked again in the next run: "
+            f"{listing([what for what, _ in report.failed], limit=3)}."
         )
         print(f"  the first: {report.failed[0][1]}")
     if not quiet:

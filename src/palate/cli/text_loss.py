@@ -147,10 +147,12 @@ def _print(told: Explanation) -> None:
 
 def summary(told: Explanation) -> list[str]:
     """Return the totals in words. Perplexity is that of the mean as it is shown."""
+    from palate.text.crossentropy import perplexity
+
     mean = round(told.loss, 4)
     lines = [
         f"{bold(f'loss {mean:.4f} nats')} a token, {mean / math.log(2):.4f} bits; perplexity exp({mean:.4f}) = "
-        f"{math.exp(min(mean, 700)):,.4f}; {told.bits_per_byte:.4f} bits a byte"
+        f"{perplexity(mean):,.4f}; {told.bits_per_byte:.4f} bits a byte"
     ]
     if "prompt" in told.parts:
         prompt, response = told.parts["prompt"], told.parts["response"]
@@ -165,7 +167,7 @@ def summary(told: Explanation) -> list[str]:
 
 def _whole(tokens: tuple[Token, ...]) -> list[Token]:
     """Return tokens without the later parts of a character, which is shown once."""
-    return [one for one in tokens if not one.note or one.note.startswith(("byte 1 ", "bytes 1 "))]
+    return [one for one in tokens if one.first]
 
 
 def _heated(piece: str, bits: float) -> str:

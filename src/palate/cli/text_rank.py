@@ -13,6 +13,7 @@ from palate.cli.options import Json, Quiet
 from palate.cli.show import Figure, print_json, print_table
 from palate.cli.style import bold, faint
 from palate.cli.text_options import Named, Template
+from palate.errors import DataError
 
 if TYPE_CHECKING:
     from palate.evaluation.following import Accuracy, Difference, Group
@@ -83,7 +84,7 @@ def rank(
     A text is read under its instruction and under the corrupted one; it is right where the first makes the text
     likelier. Chance is one half. Intervals resample sources, or chapters where there are few sources.
     """
-    from palate.atomic import whole
+    from palate.atomic import may_write, whole
     from palate.cli.reading import quieten
     from palate.evaluation.following import paired, ranking_accuracy
     from palate.text import language_model
@@ -95,7 +96,10 @@ def rank(
     quieten(quiet)
     for name in specificity or ():
         as_numbers(name, 1)  # refuses what is none
-    others = {str(path): read_trials(path) for path in against or []}  # before the reading, which takes long
+    for path in (out, page):  # before the reading, which takes long
+        if path is not None:
+            may_write(path)
+    others = {str(path): read_trials(path) for path in against or []}
     examples = read(data)[:limit]
     found = ranked(
         language_model.load(model, template=template),
@@ -111,7 +115,12 @@ def rank(
     if out is not None:
         with whole(out) as path, path.open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in found.trials)
-    differences = {name: paired(found.trials, trials) for name, trials in others.items()}
+    differences: dict[str, tuple[Difference, ...]] = {}
+    foreign: DataError | None = None
+    try:
+        differences = {name: paired(found.trials, trials) for name, trials in others.items()}
+    except DataError as error:  # what was read is told first
+        foreign = error
     if page is not None:
         from palate.report.following import write_ranking
 
@@ -124,6 +133,8 @@ def rank(
             _print_differences(name, some)
         if page is not None:
             print(faint(f"Page: {page}"))
+    if foreign is not None:
+        raise foreign
 
 
 def _facts(

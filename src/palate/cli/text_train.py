@@ -80,8 +80,14 @@ def train(
     with together(how.device) as first:
         quieten(quiet or not first)
         language_model.may_replace(out)  # before hours of training, not after
-        pairs = read_pairs(data, shown=shown, seed=how.seed)
-        held = read_pairs(valid, shown=shown, seed=how.seed) if valid is not None else []
+        if checkpoint is not None and checkpoint.resolve().is_relative_to(out.resolve()):
+            raise PlanError(
+                f"--checkpoint {checkpoint} is in --out {out}, which holds a model and nothing else: give a folder "
+                "beside it."
+            )
+        reading: dict[str, Any] = {"shown": shown, "seed": how.seed, "both_sides": method != "sft"}
+        pairs = read_pairs(data, **reading)
+        held = read_pairs(valid, **reading) if valid is not None else []
         named = language_model.load(
             model,
             template=template,
@@ -139,12 +145,17 @@ def settings(
         Literal["small", "paper"],
         typer.Argument(metavar="PRESET", help="Whose values: small or paper."),
     ] = "small",
+    method: Annotated[
+        Literal["sft", "iorpo", "orpo", "dpo", "simpo"],
+        typer.Option("--method", help="Of which method: sft, iorpo, orpo, dpo or simpo."),
+    ] = "iorpo",
     as_json: Json = False,
 ) -> None:
     """List what `palate text train --set` can set."""
-    from palate.text.align.training import PRESETS, Training
+    from palate.text.align.training import Training
+    from palate.text.align.training import preset as values
 
-    how = Training(**PRESETS[preset])
+    how = Training(**values(preset, method))
     rows = [
         (name, getattr(how, name), (field.description or "").replace("\n", " "))
         for name, field in Training.model_fields.items()
@@ -203,5 +214,5 @@ def _line(row: dict[str, float]) -> str:
 
 SETTINGS_EXAMPLES = """
 palate text settings
-palate text settings paper --json
+palate text settings paper --method sft --json
 """

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from palate.errors import DataError, PlanError, listing
-from palate.text.prose import cut, length, sentence_ends
+from palate.text.prose import BLANK_LINES, cut, length, sentence_ends
 
 EMBEDDED = "embedded"
 WORDS = (2048, 5024)
@@ -38,7 +38,6 @@ _AT_ONCE = 500
 """rows of a Parquet file in memory at a time: texts are long"""
 _SPACES = re.compile(r"[^\S\n\u200a]")
 _GONE = re.compile(r"[\u200a\u200b\u2060\ufeff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_BLANK_LINES = re.compile(r"\n[^\S\n]*\n\s*")
 _ENDS = re.compile(r"[.!?…。！？][)\]”’\"'»」』]*\Z|[”\"»」』]\Z")
 _HEADING = re.compile(
     r"^[^\S\n]*chapter[^\S\n]+(?P<number>[ivxlc]+|[0-9]+|[a-z]+)\b(?P<rest>[^\n]{0,80})$",
@@ -90,9 +89,10 @@ def documents(
 ) -> Corpus:
     """Return the texts of a place that have `words[0]` to `words[1]` words, counted between white space.
 
-    A longer text is cut at the last sentence in the band; `pieces` above 1 takes more of it, one after another. `limit`
-    ends the reading after so many texts. Raises DataError for a place that cannot be read, with the line, and where no
-    text is left; PlanError for a wrong parameter. Linear; 4 MB of packed texts take about 2 s.
+    A longer text is cut at the last sentence in the band; `pieces` above 1 takes more of it, one after another, and a
+    text without a title is then called by its number, so that its pieces are known as those of one text. `limit` ends
+    the reading after so many texts. Raises DataError for a place that cannot be read, with the line, and where no text
+    is left; PlanError for a wrong parameter. Linear; 4 MB of packed texts take about 2 s.
     """
     low, high = words
     if not 0 < low <= high or pieces < 1 or (limit is not None and limit < 1):
@@ -104,10 +104,11 @@ def documents(
     seen: set[str] = set()
     left_out: Counter[str] = Counter()
     shortened = 0
-    for raw in texts(place):
+    for number, raw in enumerate(texts(place), start=1):
         text = raw.text if length(raw.text) < low else clean(raw.text, title=raw.title)  # it gets no longer
         reason = _refused(text, low)
         rest = "" if reason else text
+        title = raw.title or (f"text {number}" if pieces > 1 else "")
         for piece in range(pieces):
             if reason or (piece and length(rest) < low):
                 break
@@ -120,7 +121,7 @@ def documents(
             else:
                 shortened += len(part) < len(rest)
                 seen.add(again)
-                found.append(Document(raw.source, raw.title, part, raw.type))
+                found.append(Document(raw.source, title, part, raw.type))
             rest = rest[len(part) :].lstrip() if part else ""
         left_out.update([reason] if reason else [])
         if limit is not None and len(found) >= limit:
@@ -301,7 +302,7 @@ def _within(text: str) -> str:
 def _unwrapped(text: str) -> str:
     """Return the text with lines that were broken at a fixed width joined; short lines (verse, lists) stay."""
     paragraphs = []
-    for paragraph in _BLANK_LINES.split(text.strip()):
+    for paragraph in BLANK_LINES.split(text.strip()):
         lines = [line.strip() for line in paragraph.split("\n")]
         wide = sorted(map(len, lines[:-1]))[len(lines[:-1]) // 2] if len(lines) > 1 else 0
         paragraphs.append((" " if wide > 50 else "\n").join(lines))
@@ -345,7 +346,7 @@ def _without_front(text: str) -> str:
     """Return a book without its first fiftieth and the short paragraphs after that; a shorter text as it is."""
     if length(text) < _BOOK:
         return text
-    kept = _BLANK_LINES.split(text[len(text) // 50 :])[1:]
+    kept = BLANK_LINES.split(text[len(text) // 50 :])[1:]
     first = next((place for place, paragraph in enumerate(kept) if length(paragraph) >= 20), 0)
     return "\n\n".join(kept[first:])
 
@@ -356,7 +357,7 @@ def clean(text: str, *, title: str = "") -> str:
     A half sentence is what stands after the last full stop; 30 words or more of it are kept.
     """
     plain = unicodedata.normalize("NFC", _SPACES.sub(" ", _GONE.sub("", text.replace("\r\n", "\n"))))
-    paragraphs = [part for part in map(str.strip, _BLANK_LINES.split(plain)) if part]
+    paragraphs = [part for part in map(str.strip, BLANK_LINES.split(plain)) if part]
     if paragraphs and title and _letters(paragraphs[0]) == _letters(title):
         del paragraphs[0]
     if paragraphs and _NUMERAL.fullmatch(paragraphs[0]):

@@ -7,8 +7,8 @@ belief of what comes next; y is 1 at the token that came and 0 elsewhere. Then
     gradient     dL/dz = p - y                                        sums to 0 over the vocabulary
     a step       z - step (p - y) has the loss L - step |p - y|^2 to the first order
 
-Nothing here knows torch or a tokenizer: arrays in, arrays out, in float64. Memory: three arrays of (positions,
-vocabulary) while it works, so long texts come a few positions at a time (`joined`).
+Nothing here knows torch or a tokenizer: arrays in, arrays out, in float64. Memory: six arrays of (positions,
+vocabulary) while it works, beside the one that is given, so long texts come a few positions at a time (`joined`).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import numpy as np
 from palate.errors import PlanError
 from palate.text.crossentropy import STEP, Losses, bits_per_byte, from_logits, joined, perplexity
 from palate.text.language_model import LanguageModel
-from palate.text.pieces import Piece, pieces, runner, token_bytes
+from palate.text.pieces import Piece, begins, pieces, runner, token_bytes
 
 _BUFFER = 2**25
 """Bytes of the float64 logits that are looked at together."""
@@ -58,6 +58,11 @@ class Token:
     """the loss that the model expected here, in nats"""
     runners: tuple[Runner, ...]
     """the most likely tokens, most likely first"""
+
+    @property
+    def first(self) -> bool:
+        """Whether it is whole, or begins its characters: those are then to be shown once."""
+        return begins(self.note)
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,7 @@ def explain_loss(
 
     """
     before = model.prompt(prompt) if chat else [*model.begin(), *model.text(prompt)]
-    came, n_bytes = model.response(text, ended=ended), len(text.encode())
+    came, n_bytes = model.text(text), len(text.encode())
     if not came:
         raise PlanError("the text is empty: there is no token to have a loss. Give some text.")
     if not before:
@@ -172,7 +177,7 @@ def explain_loss(
                 f"({model.name}: no token begins a text.)"
             )
         n_bytes -= len(token_bytes(model.tokenizer)(before[0]))
-    ids = [*before, *came]
+    ids = [*before, *came, *([model.end] if ended else [])]
     if len(ids) > model.context:
         raise PlanError(
             f"prompt and text are {len(ids):,} tokens, and {model.name} reads {model.context:,}: shorten them."
@@ -268,5 +273,5 @@ def _as_dict(token: Token) -> dict[str, Any]:
 def plain_conventions(model: LanguageModel, *, ended: bool) -> str:
     """Say how a text that is no request becomes tokens; `ended`: the token that ends an answer counts."""
     begin = "a token begins the text (BOS)" if model.begin() else "no token begins the text (BOS)"
-    end = model.tokenizer.eos_token if ended else "no token"
+    end = model.end_mark if ended else "no token"
     return f"No template; {begin}; prompt and text are made into tokens apart; {end} ends it."

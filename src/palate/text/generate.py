@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from palate.atomic import lock
+from palate.atomic import Lines
 from palate.errors import DataError, PlanError
 from palate.progress import progress
 from palate.text.corpus import json_rows
@@ -89,8 +88,9 @@ def generate(
     how: dict[str, Any] = {"model": model.name, "template": model.template, **asdict(sampling)}
     if out is not None:  # what a model is: a name may be another one's by now
         how["weights"] = model.digest()
-    with _opened(out) as file:
-        done = _done(out, dict(requests), how) if out is not None else {}
+    opened: AbstractContextManager[Lines | None] = nullcontext() if out is None else closing(Lines(out))
+    with opened as lines:
+        done = {} if lines is None else _done(lines, f"{out}", dict(requests), how)
         todo = [name for name in ids if name not in done]
         with progress("Writing", total=len(todo), unit="texts") as advance:
             for group in _groups(model, requests, sampling.max_tokens):
@@ -100,8 +100,9 @@ def generate(
                     if one.id in done:
                         continue
                     done[one.id] = one
-                    if file is not None:
-                        _add(file, {**asdict(one), **(beside or {}).get(one.id, {}), "how": how})
+                    if lines is not None:
+                        row = {**asdict(one), **(beside or {}).get(one.id, {}), "how": how}
+                        lines.add(json.dumps(row, ensure_ascii=False).encode())
                     advance(1, f"{one.tokens:,} tokens")
     return [done[name] for name in ids]
 
@@ -130,16 +131,21 @@ def _generation(row: dict[str, Any], where: str) -> Generation:
 def _check(model: LanguageModel, requests: Sequence[tuple[str, str]]) -> None:
     """Raise DataError for requests that cannot be written for: of all of them, before the first is."""
     for name, request in requests:
+        which = f"request {name}" if name else "the request"
         if not request.strip():
-            raise DataError(f"request {name} is empty: say what is to be written, or leave the row out.")
-        if (length := len(model.prompt(request))) >= model.context:
+            raise DataError(f"{which} is empty: say what is to be written, or leave it out.")
+        try:
+            length = len(model.prompt(request))
+        except DataError as error:  # which knows no names
+            raise DataError(f"request {name}: {error}" if name else str(error)) from None
+        if length >= model.context:
             raise DataError(
-                f"request {name} is {length:,} tokens, and {model.name} reads {model.context:,}: shorten it."
+                f"{which} is {length:,} tokens, and {model.name} reads {model.context:,}: shorten it."
             )
 
 
 def answer(model: LanguageModel, request: str, sampling: Sampling) -> str:
-    """Return the text that a model writes for one request."""
+    """Return the text that a model writes for one request. Raises DataError for one that it cannot be asked."""
     _check(model, [("", request)])
     return _written(model, [("", request)], sampling)[0].text
 
@@ -250,14 +256,10 @@ def _as_chosen(model: LanguageModel, tokens: int) -> Iterator[None]:
             one.generation_config = own
 
 
-def _done(out: Path, requests: dict[str, str], how: dict[str, Any]) -> dict[str, Generation]:
+def _done(lines: Lines, out: str, requests: dict[str, str], how: dict[str, Any]) -> dict[str, Generation]:
     """Return what stands in the file already; a torn last line is dropped, once the file is known to be ours."""
-    if not out.exists():
-        return {}
-    whole = out.read_bytes()
-    kept = whole.rfind(b"\n") + 1
     found = {}
-    for line, content in enumerate(whole[:kept].splitlines(), start=1):
+    for line, content in enumerate(lines.found, start=1):
         where = f"{out}, line {line}"
         try:
             row = json.loads(content)
@@ -271,33 +273,11 @@ def _done(out: Path, requests: dict[str, str], how: dict[str, Any]) -> dict[str,
                 "file, or remove this one."
             )
         found[str(row["id"])] = _generation(row, where)
-    if kept < len(whole):
-        if not whole[kept:].startswith(b'{"id": ') and not b'{"id": '.startswith(whole[kept:]):
-            raise DataError(
-                f"{out}: its last line is none that `palate text generate` wrote. Give another file."
-            )
-        os.truncate(out, kept)
+    lines.found.clear()
+    lines.drop_torn(b'{"id": ')
     return found
 
 
 def _alike(one: object, other: dict[str, Any]) -> bool:
     """Return whether two texts were written in the same way; the same model may have been called otherwise."""
     return isinstance(one, dict) and one | {"model": ""} == other | {"model": ""}
-
-
-@contextmanager
-def _opened(out: Path | None) -> Iterator[IO[str] | None]:
-    """Yield the file that texts are added to, which no other process may have; None without one."""
-    if out is None:
-        yield None
-        return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("a", encoding="utf-8") as file:
-        lock(file, out)
-        yield file
-
-
-def _add(file: IO[str], row: dict[str, Any]) -> None:
-    file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    file.flush()
-    os.fsync(file.fileno())

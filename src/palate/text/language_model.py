@@ -18,11 +18,13 @@ import warnings
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from palate.errors import DataError, PalateWarning, PlanError, SavedModelError, listing, need
 from palate.pretrained import quiet
+from palate.progress import tell
 from palate.text.stored import DEFAULT, FACTS, digest, facts, of_adapter, random_network, read, whole_folder
 
 __all__ = ["DEFAULT", "LanguageModel", "Precision", "Template", "load", "may_replace", "save", "tiny"]
@@ -56,10 +58,21 @@ class LanguageModel:
         """Tokens that the network was made for."""
         return int(getattr(self.network.config, "max_position_embeddings", None) or 2**30)
 
-    @property
+    @cached_property
     def end(self) -> int:
-        """Id of the token that ends an answer."""
-        return int(self.tokenizer.eos_token_id)
+        """Id of the token that ends an answer: as the chat template ends a turn, else as the tokenizer ends a text."""
+        closing = _closing(self.tokenizer) if self.template == "chat" else None
+        return int(self.tokenizer.eos_token_id) if closing is None else closing
+
+    @property
+    def stops(self) -> list[int]:
+        """Ids of the tokens at which writing stops: `end`, and the tokenizer's own where that is another."""
+        return list(dict.fromkeys([self.end, int(self.tokenizer.eos_token_id)]))
+
+    @property
+    def end_mark(self) -> str:
+        """What `end` is written as."""
+        return str(self.tokenizer.convert_ids_to_tokens(self.end))
 
     @property
     def parameters(self) -> int:
@@ -151,7 +164,7 @@ class LanguageModel:
         )
         return (
             f"Prompt: {how}; {begin}; prompt and answer are made into tokens apart; "
-            f"{self.tokenizer.eos_token if ended else 'no token'} ends an answer."
+            f"{self.end_mark if ended else 'no token'} ends an answer."
         )
 
 
@@ -180,12 +193,20 @@ def load(
     for package in ("torch", "transformers"):
         need(package, extra="text", what="a language model")
     from palate.neural.devices import pick
+    from palate.text.logprob import compare_head
 
     name = str(name)
+    if name.startswith("hub:"):
+        # what follows is quiet, the hub's own bar too
+        tell(
+            f"{name}: what is not kept here yet is fetched from the Hugging Face hub; gigabytes take minutes."
+        )
     with quiet():
         network, tokenizer, base = read(name)
     to_precision(network, precision)
     network = network.to(pick(device)).eval()
+    with quiet():
+        compare_head(network, name)
     if tokenizer.eos_token_id is None:
         raise DataError(
             f"{name}: its tokenizer has no token that ends a text (EOS); set eos_token in tokenizer_config.json."
@@ -244,6 +265,25 @@ def may_replace(folder: str | os.PathLike[str]) -> None:
             f"{place} exists and holds more than a language model ({listing(foreign or sorted(there))}): give a new "
             "folder."
         )
+
+
+def _closing(tokenizer: Any) -> int | None:
+    """Return the token with which the chat template ends an assistant's turn; None where that can't be told.
+
+    Only a token that was added to the vocabulary is a mark: a line's end, say, may stand in an answer too.
+    """
+    if not tokenizer.chat_template:
+        return None
+    answer = "An answer to see what comes behind it"
+    turns = [{"role": "user", "content": "A request"}, {"role": "assistant", "content": answer}]
+    try:
+        written = str(tokenizer.apply_chat_template(turns, tokenize=False))
+    except Exception:  # a template is a program, and may raise what it likes
+        return None
+    _, there, behind = written.rpartition(answer)
+    marks = {one.content: int(token) for token, one in tokenizer.added_tokens_decoder.items()}
+    found = [mark for mark in marks if mark.strip() and behind.lstrip().startswith(mark)]
+    return marks[max(found, key=len)] if there and found else None
 
 
 def _anywhere(name: str) -> str:

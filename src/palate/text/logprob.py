@@ -31,6 +31,10 @@ CELLS = 2**14
 """Tokens of prompts and responses that `score_after` has a network keep at once: 750 MB of SmolLM2's"""
 
 
+_REFUSED = "_palate_refused"
+"""attribute of a network whose logits are others than those of its head: why log P is refused"""
+
+
 @dataclass(frozen=True)
 class Head:
     """What turns hidden states into logits."""
@@ -52,8 +56,11 @@ class Head:
 def head_of(network: Any) -> Head:
     """Return the head of a causal language model of transformers.
 
-    Raises NotSupported where the head is more than a linear layer: an adapter on it, say.
+    Raises NotSupported where the head is more than a linear layer (an adapter on it, say), and where `compare_head`
+    found that it does more with the logits than is known here.
     """
+    if refused := getattr(network, _REFUSED, ""):
+        raise NotSupported(refused)
     layer = network.get_output_embeddings()
     weight = getattr(layer, "weight", None)
     if layer is None or weight is None or type(layer) not in (torch.nn.Linear, torch.nn.Embedding):
@@ -71,6 +78,45 @@ def head_of(network: Any) -> Head:
         float(scale),
         float(getattr(config, "final_logit_softcapping", None) or 0),
     )
+
+
+def compare_head(network: Any, name: str) -> None:
+    """Have `head_of` refuse a network from now on whose own logits are others than those of its head.
+
+    Some multiply where others divide, or have a factor that is called otherwise: log P would be wrong, and nothing
+    would look so. The network can still write. Cost: one token through one layer and twice through the head.
+    """
+    try:
+        head = head_of(network)
+    except NotSupported:
+        return  # and it will be so again when log P is asked for
+    seen: list[Tensor] = []
+    inner = body(network)
+    layers = getattr(inner, "layers", None)
+    if isinstance(layers, torch.nn.ModuleList):
+        inner.layers = layers[
+            :1
+        ]  # what becomes of a state behind the body is the same after one layer as after all
+    watch = inner.register_forward_hook(lambda _, given, told: seen.append(told.last_hidden_state))
+    try:
+        with torch.inference_mode():
+            ids = torch.ones((1, 1), dtype=torch.int64, device=head.weight.device)
+            theirs = network(input_ids=ids, use_cache=False).logits[0].float()
+            ours = head.logits(seen[0][0])
+    finally:
+        watch.remove()
+        if isinstance(layers, torch.nn.ModuleList):
+            inner.layers = layers
+    off = float((theirs - ours).norm() / theirs.norm())
+    # What rounding makes of it: bfloat16 has 8 bits, and rounds again after a factor and a cap.
+    if off > (1e-3 if head.weight.dtype == torch.float32 else 0.02):
+        setattr(
+            network,
+            _REFUSED,
+            f"{name}: its logits differ from those of its last layer by {off:.0%}, so {type(network).__name__} does "
+            "more with them than Palate knows (a factor, say), and log P would be wrong. It can write, but to measure "
+            "or train take another model, such as smollm2.",
+        )
 
 
 def token_log_probs(

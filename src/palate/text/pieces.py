@@ -6,8 +6,8 @@ whole characters that its bytes belong to, with which bytes of them it is.
 
 from __future__ import annotations
 
-import json
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -28,7 +28,12 @@ class Piece:
     @property
     def first(self) -> bool:
         """Whether it is whole, or begins its characters: those are then to be shown once."""
-        return not self.note or self.note.startswith(("byte 1 ", "bytes 1 "))
+        return begins(self.note)
+
+
+def begins(note: str) -> bool:
+    """Return whether a piece with that note is whole, or the first part of its characters."""
+    return not note or note.startswith(("byte 1 ", "bytes 1 "))
 
 
 def pieces(tokenizer: Any, ids: Sequence[int]) -> list[Piece]:
@@ -40,8 +45,8 @@ def pieces(tokenizer: Any, ids: Sequence[int]) -> list[Piece]:
     shown, at = [], 0
     for part in parts:
         stop = at + len(part)
-        first = max((start for start in starts if start <= at), default=0) if part else at
-        last = min((start for start in starts if start >= stop), default=stop) if part else at
+        first = starts[bisect_right(starts, at) - 1] if part else at
+        last = starts[bisect_left(starts, stop)] if part else at
         text = whole[first:last].decode("utf-8", "backslashreplace")
         note = "" if (first, last) == (at, stop) else _note(at - first, stop - first, last - first)
         shown.append(Piece(text, note))
@@ -78,8 +83,9 @@ def _is_byte_level(tokenizer: Any) -> bool:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return False
-    told = json.loads(backend.to_str())
-    return "ByteLevel" in json.dumps([told.get("decoder"), told.get("pre_tokenizer")])
+    # The state of these two is a line; the whole tokenizer's is megabytes, and this is asked for every runner-up.
+    parts = (backend.decoder, backend.pre_tokenizer)
+    return any(part is not None and b"ByteLevel" in part.__getstate__() for part in parts)
 
 
 @cache

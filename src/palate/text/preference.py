@@ -1,9 +1,9 @@
 """Losses of a preferred and a dispreferred answer, from four numbers a pair: log P and length of both.
 
     SFT      -log P(y_w), a token
-    I-ORPO   -log P(y | x_w), a token, + weight x -log sigmoid(log odds(y | x_w) - log odds(y | x_l))
-             Pham, Sun and Iyyer, "Suri", Findings of EMNLP 2024: one text under an instruction that it follows and
-             under one that it does not
+    I-ORPO   -log P(y | x_w), a token, + weight x -log sigmoid(s x (log odds(y | x_w) - log odds(y | x_l))) / s
+             Pham, Sun and Iyyer, "Suri", Findings of EMNLP 2024, where s = 1: one text under an instruction that it
+             follows and under one that it does not
     ORPO     the same of two texts under one instruction: Hong, Lee and Thorne, EMNLP 2024
     DPO      -log sigmoid(beta x ((log P(w) - log P_0(w)) - (log P(l) - log P_0(l)))): Rafailov et al., NeurIPS 2023
     SimPO    -log sigmoid(beta x (mean log p(w) - mean log p(l)) - gamma): Meng, Xia and Chen, NeurIPS 2024
@@ -59,10 +59,14 @@ def log_odds(mean_log_p: Tensor) -> Tensor:
     return x - log1mexp(x)
 
 
-def odds_ratio(pairs: Pairs) -> Tensor:
-    """Return -log sigmoid(log odds of w - log odds of l), (n): of ORPO and I-ORPO; log 2 where they are alike."""
+def odds_ratio(pairs: Pairs, *, steepness: float = 1.0) -> Tensor:
+    """Return -log sigmoid(s x (log odds of w - log odds of l)) / s, (n): of ORPO and I-ORPO, whose papers have s = 1.
+
+    Where the two are alike it is log 2 / s, and pulls them apart by one half at any s; it lets go within 1 / s.
+    """
     w = log_odds(_mean(pairs.chosen, pairs.chosen_tokens))
-    return -functional.logsigmoid(w - log_odds(_mean(pairs.rejected, pairs.rejected_tokens)))
+    l = log_odds(_mean(pairs.rejected, pairs.rejected_tokens))  # noqa: E741 - the letters of the papers
+    return -functional.logsigmoid(steepness * (w - l)) / steepness
 
 
 def dpo(pairs: Pairs, reference: Pairs, *, beta: float = 0.1) -> Tensor:

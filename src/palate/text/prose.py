@@ -36,7 +36,10 @@ SPEECH = word_set(
 """verbs that say who speaks"""
 
 _WORD = re.compile(r"\w+")
-_BLANK_LINES = re.compile(r"\n[^\S\n]*\n\s*")
+BLANK_LINES = re.compile(r"\n[^\S\n]*\n\s*")
+"""what parts paragraphs"""
+LONG_WORD = re.compile(r"[^\W\d_]{4,}")
+"""four letters or more: mostly words that carry what is said"""
 # It always takes the whole run, so that a page of dots is walked once; what follows is looked at afterwards.
 _END = re.compile(r"[.!?…]+(?:\s+…[.!?…]*)*[)\]”’\"'»]*|[。！？]+[」』”]*")
 _AFTER = re.compile(r"\s*[\[(“‘\"'«]*(\w*)")
@@ -89,7 +92,7 @@ class Prose:
     @cached_property
     def paragraphs(self) -> tuple[str, ...]:
         """What blank lines part, without the blanks around it."""
-        return tuple(part for part in map(str.strip, _BLANK_LINES.split(self.text)) if part)
+        return tuple(part for part in map(str.strip, BLANK_LINES.split(self.text)) if part)
 
     @cached_property
     def sentences(self) -> tuple[str, ...]:
@@ -233,7 +236,7 @@ def ends(text: str) -> Iterator[int]:
     """Yield where the sentences of a text end; a paragraph ends its last one."""
     place = 0
     while place < len(text):
-        blank = _BLANK_LINES.search(text, place)
+        blank = BLANK_LINES.search(text, place)
         end = blank.start() if blank else len(text)
         for one in sentence_ends(text[place:end]):
             yield place + one

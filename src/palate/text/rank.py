@@ -28,10 +28,9 @@ from palate.text.constraints.pairing import Contrast, copied, drawn, proven, sti
 from palate.text.constraints.registry import kind_of
 from palate.text.corpus import json_rows
 from palate.text.language_model import LanguageModel
-from palate.text.prose import Prose
+from palate.text.prose import LONG_WORD, Prose
 from palate.text.suri import SPECIFICITIES, Example, Prompts, prompt, specificity, subset
 
-_CONTENT = re.compile(r"[^\W\d_]{4,}")
 _PART = re.compile(r"\w{2,}")
 
 
@@ -388,7 +387,7 @@ def _looked_for(one: Constraint) -> frozenset[str]:
     if one.kind:
         words = copied(kind_of(one.kind), one.slots)
         return frozenset(part for word in words for part in _PART.findall(word))
-    return frozenset(word.lower().removesuffix("s") for word in _CONTENT.findall(one.text))
+    return frozenset(word.lower().removesuffix("s") for word in LONG_WORD.findall(one.text))
 
 
 def _strip(model: LanguageModel, one: _Asked, gain: NDArray[np.float64]) -> Strip:

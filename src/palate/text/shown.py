@@ -102,10 +102,17 @@ def _divided(place: str, words: tuple[int, int], pieces: int, seed: int) -> dict
 def _drawn(
     examples: Sequence[suri.Example], draws: int, limit: int | None, seed: int
 ) -> list[tuple[int, int]]:
-    """Return constraints of up to `limit` texts, as (example, its place)."""
-    every = drawn([one.contrasts for one in examples], dice(seed), draws=draws)
-    kept = set(list(dict.fromkeys(number for number, _ in every))[:limit])  # partners stand side by side
-    return [one for one in every if one[0] in kept]
+    """Return constraints of up to `limit` texts, as (example, its place): of an exchange both halves, or neither."""
+    groups: dict[str, list[tuple[int, int]]] = {}
+    for number, place in drawn([one.contrasts for one in examples], dice(seed), draws=draws):
+        link = examples[number].contrasts[place].link
+        groups.setdefault(link or f"{number}/{place}", []).append((number, place))
+    kept: set[int] = set()
+    for group in groups.values():
+        texts = kept | {number for number, _ in group}
+        if limit is None or len(texts) <= limit:
+            kept = texts
+    return [one for group in groups.values() if all(number in kept for number, _ in group) for one in group]
 
 
 def _single(example: suri.Example, place: int) -> Row:

@@ -201,6 +201,16 @@ def test_what_was_learned_beside_one_model_is_not_put_on_another(
         palate.load_model(tmp_path / "lm").score_impressions(SHOWN)
 
 
+def test_weights_of_another_name_are_not_left_out_without_a_word(tmp_path: Path):
+    fitted = palate.LM(model="tiny", align="dpo", learning_rate=1e-2).fit(SHOWN, catalogue=CATALOGUE)
+    weights = fitted.fitted.state.weights
+    first = next(iter(weights))
+    weights[f"{first}.renamed"] = weights.pop(first)
+    fitted.save(tmp_path / "lm")
+    with pytest.raises(SavedModelError, match="2 of LoRA's weights are called otherwise"):
+        palate.load_model(tmp_path / "lm").score_impressions(SHOWN)
+
+
 def test_candidates_may_be_instructions_that_one_text_answers():
     """Then the score is log P of the text read last, with the candidate for a request."""
     fitted = palate.LM(model="tiny", reads="candidate").fit(SHOWN, catalogue=CATALOGUE)

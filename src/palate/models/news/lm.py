@@ -261,10 +261,15 @@ class LM(NewsModel):
                     "back, or fit anew."
                 )
             network = trainable(model, self._training())
+            learned = {name: one for name, one in network.named_parameters() if one.requires_grad}
+            if learned.keys() != state.weights.keys():
+                raise SavedModelError(
+                    f"lm: {len(learned.keys() ^ state.weights.keys()):,} of LoRA's weights are called otherwise by "
+                    "this version of peft than by the one that wrote them. Fit anew, or with that version."
+                )
             with torch.no_grad():
-                for name, one in network.named_parameters():
-                    if name in state.weights:
-                        one.copy_(torch.from_numpy(state.weights[name]))
+                for name, one in learned.items():
+                    one.copy_(torch.from_numpy(state.weights[name]))
             recompute(network, False)
             model = replace(model, network=network.eval())
         texts = self._titles()

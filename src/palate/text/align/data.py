@@ -46,23 +46,27 @@ def _pair(example: Example, places: Sequence[int]) -> Pair:
     return Pair.of(example.goal, contrasts, example.answer, example.source, f"example {example.id}")
 
 
-def read_pairs(path: str | Path, *, shown: Shown = "one", seed: int = 42) -> list[Pair]:
+def read_pairs(
+    path: str | Path, *, shown: Shown = "one", seed: int = 42, both_sides: bool = True
+) -> list[Pair]:
     """Return the pairs of a file of JSON lines or Parquet: of Suri's schema, or with prompt, chosen and rejected.
 
-    Raises DataError, with the line, for a torn or foreign row.
+    Without `both_sides`, as SFT learns, rejected may be missing. Raises DataError, with the line, for a torn or
+    foreign row.
     """
     first = next(rows(path), None)
     if first is None:
         raise DataError(f"{Path(path).name} has no row.")
     if "prompt_chosen" in first[1]:
         return pairs_of(read_examples(path), shown=shown, seed=seed)
-    return list(_answers(path))
+    return list(_answers(path, both_sides))
 
 
-def _answers(path: str | Path) -> Iterator[Pair]:
+def _answers(path: str | Path, both_sides: bool) -> Iterator[Pair]:
     """Yield pairs of two answers under one prompt."""
     for where, row in rows(path):
-        told = [_text(row, name, where) for name in ("prompt", "chosen", "rejected")]
+        other = "rejected" if both_sides or "rejected" in row else "chosen"
+        told = [_text(row, name, where) for name in ("prompt", "chosen", other)]
         yield Pair(told[0], told[1], told[0], told[2], str(row.get("source", "")), where=where)
 
 

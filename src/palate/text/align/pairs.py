@@ -102,11 +102,12 @@ def token_pairs(
             f"{listing(long)}). Set too_long = cut (at a sentence) or drop, or raise max_tokens."
         )
     if long and training.too_long == "drop":
+        left, torn = _without(whole, set(long))
+        others = f", and {torn:,} that were the other half of an exchange" if torn else ""
         notes.append(
-            f"{len(long):,} of {len(pairs):,} {what}s are longer than {longest:,} tokens and were left out."
+            f"{len(long):,} of {len(pairs):,} {what}s are longer than {longest:,} tokens and were left out{others}."
         )
-        gone = set(long)
-        return [one.row for place, one in whole if place not in gone], notes
+        return left, notes
     if not long:
         return [one.row for _, one in whole], notes
     read = [_beginning(model, one, longest, one.pair.where or f"{what} {place}") for place, one in whole]
@@ -116,6 +117,14 @@ def token_pairs(
     if same := len(kept) - len(different):
         more.append(f"{same:,} of {len(pairs):,} {what}s differ only in what was cut: left out.")
     return [one.row for one in different], notes + more
+
+
+def _without(whole: Sequence[tuple[int, _Read]], gone: set[int]) -> tuple[list[Row], int]:
+    """Return the pairs at other places, and how many more went because the half that they belong to did."""
+    torn = {one.pair.link for place, one in whole if place in gone} - {""}
+    left = [one.row for place, one in whole if place not in gone]
+    kept = [row for row in left if row.link not in torn]
+    return kept, len(left) - len(kept)
 
 
 def _whole(
@@ -156,7 +165,10 @@ def _beginning(model: LanguageModel, one: _Read, longest: int, where: str) -> _R
     if max(len(one.w), len(one.l)) <= longest:
         return one
     room = longest - max(len(one.w.prompt), len(one.l.prompt))
-    answers = [model.beginning(text, room) for text in (one.pair.answer, one.pair.rejected_answer)]
+    other = (
+        one.pair.answer if one.l == one.w else one.pair.rejected_answer
+    )  # of SFT the other side is not read
+    answers = [model.beginning(text, room) for text in (one.pair.answer, other)]
     if not all(answers):
         raise DataError(
             f"{where}: beside its prompt of {len(one.w.prompt):,} tokens no sentence of the answer "

@@ -122,12 +122,22 @@ class Alignment:
         """Return the sum over pairs of what the method asks beside -log P."""
         pairs, how = _measured(w, l, few), self.training
         if how.method in ("iorpo", "orpo"):
-            return how.weight * preference.odds_ratio(pairs).sum()
+            return how.weight * preference.odds_ratio(pairs, steepness=how.steepness).sum()
         if how.method == "simpo":
             return preference.simpo(pairs, beta=how.beta, gamma=how.margin).sum()
-        before = torch.tensor([self.reference[place] for place in places], device=w.device)
-        reference = preference.Pairs(before[:, 0], before[:, 1], pairs.chosen_tokens, pairs.rejected_tokens)
-        return preference.dpo(pairs, reference, beta=how.beta).sum()
+        return preference.dpo(pairs, self._before(pairs, places), beta=how.beta).sum()
+
+    def _before(self, pairs: preference.Pairs, places: list[int]) -> preference.Pairs:
+        """Return what the model said of pairs before training."""
+        told = torch.tensor([self.reference[place] for place in places], device=pairs.chosen.device)
+        return preference.Pairs(told[:, 0], told[:, 1], pairs.chosen_tokens, pairs.rejected_tokens)
+
+    def _prefers(self, pairs: preference.Pairs, places: list[int]) -> Tensor:
+        """Return which pairs are told apart as the method means it: of DPO by more than before, else a token."""
+        if self.training.method != "dpo":
+            return pairs.margin > 0
+        before = self._before(pairs, places)
+        return pairs.chosen - before.chosen > pairs.rejected - before.rejected
 
     # --- without gradients ------------------------------------------------------------------------------------------
 
@@ -135,21 +145,25 @@ class Alignment:
         """Return measures of the validation pairs; the first, the objective's negative, says when to stop."""
         if not self.valid:
             return {}
-        losses, log_p, tokens, right, margin = 0.0, 0.0, 0, 0, 0.0
+        losses, nll, log_p, right, margin = 0.0, 0.0, 0.0, 0, 0.0
         with torch.no_grad():
             for place, pair in enumerate(self.valid):
-                tokens += len(pair.w.answer)
                 if self.training.method == "sft":  # there is no other side
-                    log_p += float(self._read([pair.w], 0)[0])
-                    continue
-                w, l = self._read_both(pair)  # noqa: E741
+                    w, learned = self._read([pair.w], 1)
+                else:
+                    w, l, learned = self._read_both(pair)  # noqa: E741
+                    pairs, places = _measured(w, l, [pair]), [-1 - place]
+                    margin += float(pairs.margin)
+                    right += bool(self._prefers(pairs, places))
+                    losses += float(self._preference(w, l, [pair], places))
                 log_p += float(w)
-                margin += float(_measured(w, l, [pair]).margin)
-                right += bool(w > l)
-                losses += float(self._preference(w, l, [pair], [-1 - place]))
-        n = len(self.valid)
-        objective = self.training.nll_weight * log_p / tokens - losses / n
-        found = {"valid_objective": objective, "valid_nll": -log_p / tokens}
+                nll += float(learned)
+        n, tokens = len(self.valid), sum(len(pair.w.answer) for pair in self.valid)
+        nll /= sum(self._learned(pair.w) for pair in self.valid)
+        found = {
+            "valid_objective": -self.training.nll_weight * nll - losses / n,
+            "valid_nll": -log_p / tokens,
+        }
         if self.training.method != "sft":
             found |= {"valid_margin": margin / n, "valid_accuracy": right / n}
         return found
@@ -165,15 +179,16 @@ class Alignment:
 
     def _note(self, rows: Iterable[tuple[int, Row]]) -> None:
         for place, pair in rows:
-            w, l = self._read_both(pair)  # noqa: E741
+            w, l, _ = self._read_both(pair)  # noqa: E741
             self.reference[place] = float(w), float(l)
 
-    def _read_both(self, pair: Row) -> tuple[Tensor, Tensor]:
-        """Return log P of both answers, (1) each, read together or apart as training reads them."""
+    def _read_both(self, pair: Row) -> tuple[Tensor, Tensor, Tensor]:
+        """Return log P of both answers, (1) each, and the sum of -log P over what is learned; read as in training."""
         if self.training.mode == "joint":
-            both, _ = self._read([pair.w, pair.l], 1)
-            return both[:1], both[1:]
-        return self._read([pair.w], 1)[0], self._read([pair.l], 0)[0]
+            both, nll = self._read([pair.w, pair.l], 1)
+            return both[:1], both[1:], nll
+        w, nll = self._read([pair.w], 1)
+        return w, self._read([pair.l], 0)[0], nll
 
     # --- what is told -----------------------------------------------------------------------------------------------
 

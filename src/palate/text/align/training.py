@@ -12,6 +12,7 @@ Method = Literal["sft", "iorpo", "orpo", "dpo", "simpo"]
 Preset = Literal["small", "paper"]
 
 _OF_METHOD: dict[str, dict[str, Any]] = {
+    "orpo": {"weight": 0.1},
     "dpo": {"nll_weight": 0.0},
     "simpo": {"nll_weight": 0.0, "beta": 2.0},
 }
@@ -28,7 +29,11 @@ class Training(BaseModel):
     nll_weight: float = Field(1.0, ge=0, allow_inf_nan=False)
     """of -log P of the preferred answer, a token; by default 0 for dpo and simpo, whose losses have none"""
     weight: float = Field(0.4, ge=0, allow_inf_nan=False)
-    """lambda: of the odds ratio beside -log P (iorpo, orpo)"""
+    """lambda: of the odds ratio beside -log P (iorpo, orpo); by default 0.1 for orpo. In the papers' code: beta"""
+    steepness: float = Field(1.0, gt=0, allow_inf_nan=False)
+    """of the odds ratio's sigmoid (iorpo, orpo), as in the papers at 1. The mean log p of a token moves by hundredths,
+    where that sigmoid is a straight line: a larger weight then buys ever more margin with the text's own log P. At 20
+    the first pull is the same, and what is told apart by a tenth of a nat a token is left alone"""
     beta: float = Field(0.1, gt=0, allow_inf_nan=False)
     """of dpo and simpo: how steep; by default 2 for simpo"""
     gamma: float | None = Field(None, ge=0, allow_inf_nan=False)

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
-from palate.errors import NotSupported
+from palate.errors import DataError, NotSupported
 from palate.text.backtranslate.prompts import DRAFT_TOKENS, Instruction, Messages, Task, draft, violation
 from palate.text.endpoint import Endpoint, Price, Request, Unanswered
 
@@ -51,7 +51,10 @@ class _Prompted(ABC):
 
     @abstractmethod
     def _ask(self, messages: Messages, most: int, read: Callable[[str], _Made]) -> _Made:
-        """Return what `read` makes of the model's answer, of `most` tokens at most."""
+        """Return what `read` makes of the model's answer, of `most` tokens at most.
+
+        For a ValueError of `read` it may ask again; an Unanswered of it is the end in this run.
+        """
 
     def instruction(self, document: str) -> Instruction:
         """Return a main goal and constraints that the document meets. Raises Unanswered where the model fails."""
@@ -64,11 +67,17 @@ class _Prompted(ABC):
     def _solve(self, task: Task[_Made]) -> _Made:
         """Ask; where the answer falls short say so and ask once more."""
         made = self._ask(task.messages, task.most, task.read)
-        if said := task.complain(made):
-            made = self._ask(task.again(made, said), task.most, task.read)
+        if not (said := task.complain(made)):
+            return made
+
+        def mended(answer: str) -> _Made:
+            made = task.read(answer)
             if said := task.complain(made):
                 raise Unanswered(f"the answer falls short, also after a complaint: {said[0]}")
-        return made
+            return made
+
+        # What falls short here is refused, and not taken, so that a next run asks for it again.
+        return self._ask(task.again(made, said), task.most, mended)
 
 
 class EndpointBacktranslator(_Prompted):
@@ -86,7 +95,9 @@ class EndpointBacktranslator(_Prompted):
     @property
     def name(self) -> str:
         """The model and what it is asked for."""
-        return f"{self._endpoint.model}, {self._count} constraints, temperature {self._temperature:g}"
+        sent = "temperature" not in self._endpoint.dialect.leave_out
+        temperature = f"temperature {self._temperature:g}" if sent else "the server's own temperature"
+        return f"{self._endpoint.model}, {self._count} constraints, {temperature}"
 
     def price(self, documents: Iterable[Document]) -> Price:
         """Return what is still to be paid for the documents at most, bad answers and complaints apart; sends nothing.
@@ -100,7 +111,7 @@ class EndpointBacktranslator(_Prompted):
                 longest = rehearsal.instruction(document.text)
             with contextlib.suppress(Unanswered):
                 rehearsal.violated(longest)
-        return self._endpoint.price(rehearsal.asked)
+        return self._endpoint.price(rehearsal.asked, useless=rehearsal.useless)
 
     def _request(self, messages: Messages, most: int) -> Request:
         return Request(messages, max_tokens=most, temperature=self._temperature, as_json=True)
@@ -115,11 +126,16 @@ class _Rehearsal(EndpointBacktranslator):
     def __init__(self, planned: EndpointBacktranslator) -> None:
         super().__init__(planned._endpoint, constraints=planned._count, temperature=planned._temperature)
         self.asked: list[Request] = []
+        self.useless: list[Request] = []
 
     def _ask(self, messages: Messages, most: int, read: Callable[[str], _Made]) -> _Made:
         request = self._request(messages, most)
         self.asked.append(request)
-        return self._endpoint.recall(request, read)
+        try:
+            return self._endpoint.recall(request, read)
+        except Unanswered:
+            self.useless.append(request)
+            raise
 
 
 class Model(Protocol):
@@ -130,7 +146,7 @@ class Model(Protocol):
         """How many numbers it has learned."""
 
     def generate(self, prompt: str, max_tokens: int) -> str:
-        """Return what it says after the prompt."""
+        """Return what it says after the prompt. Raises DataError for one that it cannot read, as for a long one."""
 
 
 class LocalBacktranslator(_Prompted):
@@ -160,6 +176,8 @@ class LocalBacktranslator(_Prompted):
                 yield work(item)
             except Unanswered as failed:
                 yield failed
+            except DataError as failed:  # the model cannot read this one: its length, a mark in it
+                yield Unanswered(str(failed))
 
     def _ask(self, messages: Messages, most: int, read: Callable[[str], _Made]) -> _Made:
         prompt = "\n\n".join(content for _, content in messages)

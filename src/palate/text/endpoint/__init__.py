@@ -6,10 +6,22 @@ plain http is for this machine only. The key comes from the variable PALATE_ENDP
 `answers.jsonl` in a folder is both cache and ledger. A line stands there before a request is sent, and its answer is
 written through to the disk before it is used. So after a kill every answer that came is there, and every request whose
 answer did not is known: it may have been charged, counts with its worst case against the budget, and is asked again.
+So is, in a next run, a request whose answers were of no use.
 """
 
 from palate.text.endpoint.client import Endpoint
 from palate.text.endpoint.journal import Journal
-from palate.text.endpoint.ledger import Answer, Bill, OverBudget, Price, Request, Terms, Unanswered
+from palate.text.endpoint.ledger import Answer, Bill, Dialect, OverBudget, Price, Request, Terms, Unanswered
 
-__all__ = ["Answer", "Bill", "Endpoint", "Journal", "OverBudget", "Price", "Request", "Terms", "Unanswered"]
+__all__ = [
+    "Answer",
+    "Bill",
+    "Dialect",
+    "Endpoint",
+    "Journal",
+    "OverBudget",
+    "Price",
+    "Request",
+    "Terms",
+    "Unanswered",
+]

@@ -9,17 +9,18 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
 from palate.errors import FetchError, PlanError
-from palate.text.endpoint.ledger import Answer, Bill, Ledger, Price, Request, Terms, Unanswered
+from palate.text.endpoint.ledger import Answer, Bill, Dialect, Ledger, Price, Request, Terms, Unanswered
 from palate.text.endpoint.wire import PATIENCE, Fault, Unreachable, Wire
 
 _LOOK_UP = 0.2  # seconds
+_ALIKE = 3  # first answers that are one and the same refusal: then it is no matter of this text or that
 _GRACE = 3.0  # seconds after Ctrl-C for answers that are on their way, and paid, to arrive
 
 _Item = TypeVar("_Item")
@@ -46,6 +47,7 @@ class Endpoint:
         retries: int = 6,
         backoff: float = 0.5,
         plain_http: bool = False,
+        dialect: Dialect | None = None,
     ) -> None:
         """Open the ledger in `folder`; no socket is opened.
 
@@ -59,6 +61,7 @@ class Endpoint:
             retries: tries of one request after the first.
             backoff: seconds before the second try.
             plain_http: allow http to another machine; texts and key then travel unencrypted.
+            dialect: for a server that refuses max_tokens, a temperature or a response_format.
 
         Raises:
             PlanError: an address, a number or a key that cannot be right; a folder of another model.
@@ -81,12 +84,17 @@ class Endpoint:
                 "a budget in money needs the prices of a million tokens, of prompts and of answers."
             )
         self.url, self.model, self.threads = url, model, threads
+        self.dialect = dialect or Dialect()
+        """how requests are written; another one, another request"""
         self._retries, self._backoff = retries, backoff
         self._wire = Wire(url, timeout, plain_http=plain_http)
         self._ledger = Ledger(folder, url, model, terms)
         self._turns: dict[str, threading.Lock] = {}
         self._stop = threading.Event()
         self._dead: Exception | None = None
+        self._refusals: list[str] | None = (
+            None if self._ledger.answers else []
+        )  # None once anything was answered
         self._quiet_until = 0.0
 
     def __enter__(self) -> Endpoint:
@@ -103,10 +111,14 @@ class Endpoint:
         """Return what was paid so far, in all runs in the folder."""
         return self._ledger.bill()
 
-    def price(self, requests: Iterable[Request]) -> Price:
-        """Return what the requests would cost at most. Opens no socket, sends nothing."""
-        each = {_key(one.body(self.model)): one.most() for one in requests}
-        most = [one for key, one in each.items() if key not in self._ledger.answers]
+    def price(self, requests: Iterable[Request], *, useless: Collection[Request] = ()) -> Price:
+        """Return what the requests would cost at most. Opens no socket, sends nothing.
+
+        `useless`: those of them that are asked again, though there are answers.
+        """
+        again = {_key(self._body(one)) for one in useless}
+        each = {_key(self._body(one)): one.most() for one in requests}
+        most = [one for key, one in each.items() if key in again or key not in self._ledger.answers]
         prompts, answers = (sum(part) for part in zip((0, 0), *most, strict=True))
         cost = self._ledger.terms.cost(prompts, answers)
         return Price(len(each), len(each) - len(most), prompts // 4, prompts + answers, cost)
@@ -114,15 +126,18 @@ class Endpoint:
     def ask(self, request: Request, check: Callable[[str], _Made]) -> _Made:
         """Return what `check` makes of the answer; it raises ValueError for one that is of no use.
 
-        An answer that is in the ledger is not asked for again. Useless ones stand there too, and count as tries.
+        A usable answer in the ledger is not asked for again. The useless ones of this run count as tries; those of
+        earlier runs do not, so that a next run asks again for what failed. `check` may raise Unanswered instead, for
+        an answer after which this run shall ask no more.
 
         Raises:
             Unanswered: no usable answer in all tries, or (OverBudget) no budget for one.
-            FetchError: what no other try and no other request would heal: the key, the model, the address.
+            FetchError: what no other try and no other request would heal: the key, the model, the address, or what
+                the server wants otherwise (its first answers of all are one and the same refusal).
             DataError: the ledger cannot be written.
 
         """
-        body = request.body(self.model)
+        body = self._body(request)
         with self._turns.setdefault(
             _key(body), threading.Lock()
         ):  # the same asked twice at once is paid once
@@ -139,15 +154,23 @@ class Endpoint:
 
     def recall(self, request: Request, check: Callable[[str], _Made]) -> _Made:
         """Return what `ask` would without sending anything. Raises Unanswered where the ledger has no usable answer."""
-        for answer in list(self._ledger.answers.get(_key(request.body(self.model)), ())):
-            with contextlib.suppress(ValueError):
+        earlier, now = self._ledger.known(_key(self._body(request)))
+        for answer in [*earlier, *now]:
+            with contextlib.suppress(ValueError, Unanswered):
                 return _checked(answer, check)
         raise Unanswered("not answered yet")
+
+    def _body(self, request: Request) -> bytes:
+        return request.body(self.model, self.dialect)
 
     def _ask(self, body: bytes, most: tuple[int, int], check: Callable[[str], _Made]) -> _Made:
         reasons: list[str] = []
         fault: Fault | None = None
-        for answer in list(self._ledger.answers.get(_key(body), ())):
+        earlier, now = self._ledger.known(_key(body))
+        for answer in earlier:
+            with contextlib.suppress(ValueError, Unanswered):
+                return _checked(answer, check)
+        for answer in now:
             try:
                 return _checked(answer, check)
             except ValueError as error:
@@ -162,12 +185,27 @@ class Endpoint:
             except Fault as failed:
                 reasons, fault = [*reasons, str(failed)], failed
                 if fault.last:
+                    self._refused(str(fault))
                     break
         if isinstance(fault, Unreachable):
             raise FetchError(
                 f"{self.url} cannot be reached ({fault}). Start the server there, or mend the address."
             )
         raise Unanswered(f"no usable answer in {len(reasons)} tries; the last: {reasons[-1]}")
+
+    def _refused(self, words: str) -> None:
+        """Note a refusal; raise FetchError where nothing but this one has ever come."""
+        refusals = self._refusals
+        if refusals is None:
+            return
+        refusals.append(words)
+        if len(refusals) >= _ALIKE and set(refusals) == {words}:
+            raise FetchError(
+                f"{self.url} refused the first {len(refusals)} requests alike: {words}. Where it names max_tokens, "
+                "give --limit-name max_completion_tokens; where it names temperature or response_format, give "
+                "--leave-out with that name (from Python: dialect=Dialect(limit, leave_out)). Else mend the model's "
+                "name or the texts."
+            )
 
     def _rest(self, tries: int, after: float) -> None:
         """Wait before the next try. Where the server named a time, nothing else is sent to it meanwhile either."""
@@ -181,6 +219,7 @@ class Endpoint:
         answer, free = None, False
         try:
             answer = self._wire.send(body, most, self._stop.is_set)
+            self._refusals = None
         except Fault as fault:
             free = fault.free
             raise

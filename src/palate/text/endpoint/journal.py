@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import threading
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from palate.atomic import lock
+from palate.atomic import Lines
 from palate.errors import DataError, PlanError
 
 
@@ -22,69 +19,44 @@ class Journal:
         Raises PlanError where the file is of another `header`, DataError where it cannot be used.
         """
         self.rows: list[dict[str, Any]] = []
-        self._path, self._lock = path, threading.Lock()
-        self._file: BinaryIO | None = None
-        if path is None:
+        self._lines = None if path is None else Lines(path)
+        if self._lines is None:
             return
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("ab")
-            lock(self._file, path)
-            whole = self._read(path, header)
-            self._file.truncate(whole)
-            if not whole:
-                self.add(header)
-        except OSError as error:
-            self.close()
-            raise DataError(f"{path}: cannot be written ({error.strerror}). Give another folder.") from None
+            self._read(f"{path}", self._lines.found, header)
+            # It is begun with its first row: a folder in which nothing came about may serve another header.
+            self._header = b"" if self._lines.found else json.dumps(header).encode() + b"\n"
+            self._lines.found.clear()
+            self._lines.drop_torn(self._header or b'{"')
         except BaseException:
             self.close()
             raise
 
-    def _read(self, path: Path, header: dict[str, Any]) -> int:
-        """Read what is there; return how many bytes of it are whole lines."""
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        for number, line in enumerate(content[:whole].split(b"\n")[:-1], start=1):
+    def _read(self, name: str, lines: list[bytes], header: dict[str, Any]) -> None:
+        for number, line in enumerate(lines, start=1):
             row = json_object(line)
             if row is None:
                 raise DataError(
-                    f"{path}: line {number} is not what Palate writes. Take it out, or give another folder."
+                    f"{name}: line {number} is not what Palate writes. Take it out, or give another folder."
                 )
             if number > 1:
                 self.rows.append(row)
             elif row != header:
-                raise PlanError(f"{path} was begun with {row}, and this is {header}. Give another folder.")
-        return whole
+                raise PlanError(f"{name} was begun with {row}, and this is {header}. Give another folder.")
 
     def add(self, row: dict[str, Any], *, through: bool = True) -> None:
-        """Write a line: it outlives this process and, written `through` to the disk, this machine's power too.
+        """Write a row: it outlives this process and, written `through` to the disk, this machine's power too.
 
-        Raises DataError where the disk takes no more.
+        One thread at a time. Raises DataError where the disk takes no more.
         """
-        if self._path is None:
-            return
-        line = json.dumps(row).encode() + b"\n"
-        with self._lock:
-            if self._file is None:
-                raise DataError(f"{self._path}: closed, after a fault or at the end. Run this again.")
-            try:
-                self._file.write(line)
-                self._file.flush()
-                if through:
-                    os.fsync(self._file.fileno())
-            except OSError as error:
-                self.close()  # what is torn now is dropped when it is opened again
-                raise DataError(
-                    f"{self._path}: cannot be written ({error.strerror}). Make room, then run this again."
-                ) from None
+        if self._lines is not None:
+            header, self._header = self._header, b""
+            self._lines.add(header + json.dumps(row).encode(), through=through)
 
     def close(self) -> None:
         """Close the file, so that another process may have it."""
-        file, self._file = self._file, None
-        if file is not None:
-            with contextlib.suppress(OSError):  # a full disk is told once, by what met it
-                file.close()
+        if self._lines is not None:
+            self._lines.close()
 
 
 def json_object(content: bytes | str) -> dict[str, Any] | None:

@@ -10,8 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from palate.errors import DataError
+from palate.errors import DataError, PlanError
 from palate.text.endpoint.journal import Journal
+
+_LIMITS = ("max_tokens", "max_completion_tokens")
+_SPARE = ("temperature", "response_format")
 
 
 class Unanswered(DataError):
@@ -20,6 +23,23 @@ class Unanswered(DataError):
 
 class OverBudget(Unanswered):
     """A request that was not begun: its worst case does not fit into what the budget has left."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What a server wants otherwise than most: some refuse a request for one name or one setting in it."""
+
+    limit: str = "max_tokens"
+    """the name of the most tokens of an answer: max_tokens or max_completion_tokens. Where a server passes over the
+    one that it does not know, answers have no limit, and may cost more than the worst case that the budget counts"""
+    leave_out: tuple[str, ...] = ()
+    """of temperature and response_format those that are not sent; a temperature is the server's own then"""
+
+    def __post_init__(self) -> None:
+        if self.limit not in _LIMITS:
+            raise PlanError(f"limit name '{self.limit}': expected {' or '.join(_LIMITS)}.")
+        if odd := [one for one in self.leave_out if one not in _SPARE]:
+            raise PlanError(f"'{odd[0]}' cannot be left out: expected {' or '.join(_SPARE)}.")
 
 
 @dataclass(frozen=True)
@@ -32,15 +52,16 @@ class Request:
     as_json: bool = False
     """ask the server for one JSON object (`response_format`)"""
 
-    def body(self, model: str) -> bytes:
+    def body(self, model: str, dialect: Dialect) -> bytes:
         """Return what is sent; its SHA-256 is what the answer is known by."""
         content: dict[str, Any] = {
             "model": model,
             "messages": [{"role": role, "content": content} for role, content in self.messages],
-            "max_tokens": self.max_tokens,
+            dialect.limit: self.max_tokens,
             "temperature": self.temperature,
         } | ({"response_format": {"type": "json_object"}} if self.as_json else {})
-        return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+        told = {name: one for name, one in content.items() if name not in dialect.leave_out}
+        return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
 
     def most(self) -> tuple[int, int]:
         """Return the most tokens of prompt and answer: no vocabulary makes more tokens of a text than bytes."""
@@ -96,7 +117,8 @@ class Bill:
     """None without prices; a discount, such as of cached prompts, is not known here"""
     assumed: int
     unsettled: int
-    """requests whose answer never came whole (timeout, closed, torn, killed); they may have been charged"""
+    """requests whose answer never came whole (timeout, closed, torn, killed), and refusals such as 400 and 502: they
+    may have been charged"""
     unsettled_tokens: int
     """their worst case: not in the figures above, but held against the budget"""
     unsettled_money: float | None
@@ -148,6 +170,12 @@ class Ledger:
                     f"{path}: {str(row)[:80]} is no line of a ledger. Give another folder."
                 ) from None
         self.journal.rows.clear()
+        self._earlier = {key: len(many) for key, many in self.answers.items()}
+
+    def known(self, key: str) -> tuple[list[Answer], list[Answer]]:
+        """Return the answers to a request: of earlier runs, and of this one."""
+        came, earlier = self.answers.get(key, []), self._earlier.get(key, 0)
+        return came[:earlier], came[earlier:]
 
     def _take(self, kind: str, number: int, key: str, **told: Any) -> None:
         if kind == "sent":

@@ -27,6 +27,7 @@ PATIENCE = 60.0
 _CONNECTING = 10.0  # seconds
 _SECRET = 12  # signs of a key; a shorter one, such as "EMPTY", is none
 _AGAIN = (408, 409, 425, 429)  # and all from 500 on: the same request may be answered later
+_MAYBE_CHARGED = (400, 408)  # by some, for a prompt that a filter refused or work that took too long
 _FINAL = {
     401: f"it does not take the key. Set the variable {KEY} to one that it takes",
     402: "it wants to be paid first. See to the account; what was answered is kept",
@@ -138,8 +139,17 @@ class Wire:
         final = _FINAL.get(402 if "insufficient_quota" in str(error) else status)
         if final is not None:
             return FetchError(f"{self.url} answered {words}: {final}.")
-        heals = status in _AGAIN or status >= 500
-        return Fault(words, free=True, after=seconds(response.headers.get("Retry-After")), last=not heals)
+        heals, told = status in _AGAIN or status >= 500, response.headers.get("Retry-After")
+        return Fault(words, free=_is_free(status, told), after=seconds(told), last=not heals)
+
+
+def _is_free(status: int, retry_after: str | None) -> bool:
+    """Tell whether a refusal is surely not charged.
+
+    From 500 on the work may have been done, and its answer lost between a gateway and the server behind it. Only a 503
+    that names a time to come again says that the request was turned away at the door.
+    """
+    return status not in _MAYBE_CHARGED and (status < 500 or (status == 503 and retry_after is not None))
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,10 +13,8 @@ from palate.errors import PalateError
 from palate.text.constraints.kind import NEGATION
 from palate.text.constraints.pairing import Contrast, fair
 from palate.text.constraints.registry import holds, kind_of
-from palate.text.prose import Prose, length
+from palate.text.prose import LONG_WORD, Prose, length
 from palate.text.suri.example import Example
-
-_CONTENT = re.compile(r"[^\W\d_]{4,}")
 
 
 @dataclass(frozen=True)
@@ -142,7 +139,7 @@ def balance(contrasts: Sequence[Contrast]) -> float:
 
 
 def _overlap(constraints: Sequence[str], prose: Prose) -> float:
-    words = {word.lower() for text in constraints for word in _CONTENT.findall(text)}
+    words = {word.lower() for text in constraints for word in LONG_WORD.findall(text)}
     return sum(word in prose.counts for word in words) / max(1, len(words))
 
 
