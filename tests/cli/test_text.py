@@ -179,7 +179,7 @@ def test_a_torn_row_is_named_by_its_line(palate: Palate, folder: Path, tmp_path:
     [
         (["--by", "endpoint"], "needs --endpoint URL and --model NAME"),
         (["--endpoint", "http://127.0.0.1:1/v1"], "--by endpoint needs"),
-        (["--dry-run"], "--dry-run prices what an endpoint would be asked"),
+        (["--dry-run"], "--dry-run: for asking an endpoint"),
         (["--by", "local", "--model", "tiny"], "26,880 parameters, and below 3,000,000,000"),
     ],
 )

@@ -286,7 +286,7 @@ def test_the_verb_asks_as_the_server_wants_it(mock: Mock, tmp_path: Path):
     text_build.build(by="endpoint", endpoint=mock.url, model="m", **small, **otherwise)
     assert len(read(tmp_path / "suri.jsonl")) == 2
     assert all({*one} == {"path", "model", "messages", "max_completion_tokens"} for one in mock.asked)
-    with pytest.raises(PlanError, match=r"--limit-name and --leave-out .* go with --by endpoint"):
+    with pytest.raises(PlanError, match=r"--limit-name, --leave-out: for asking an endpoint"):
         text_build.build(**small, **otherwise)
 
 

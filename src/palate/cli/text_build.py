@@ -15,15 +15,14 @@ import typer
 
 from palate.cli.options import Json, Quiet
 from palate.cli.show import print_json
-from palate.cli.text_judge import LeaveOut, LimitName
-from palate.cli.text_options import asks_endpoint, opened, print_price
-from palate.errors import DataError, PalateWarning, PlanError
+from palate.cli.text_options import asked_for, asks_endpoint, opened, print_price
+from palate.errors import DataError, PalateWarning, PlanError, listing
 
 if TYPE_CHECKING:
     from palate.text.backtranslate import Backtranslator, Failure
     from palate.text.constraints.pairing import Corrupter
     from palate.text.corpus import Corpus, Document
-    from palate.text.endpoint import Dialect, Endpoint
+    from palate.text.endpoint import Endpoint
     from palate.text.suri import Example, Report
 
 EXAMPLES = """
@@ -105,8 +104,6 @@ def build(
             "--kept", metavar="FOLDER", help="For every answer paid, so that a stopped run goes on."
         ),
     ] = Path("runs/backtranslation"),
-    limit_name: LimitName = "max_tokens",
-    leave_out: LeaveOut = None,
     as_json: Json = False,
     quiet: Quiet = False,
     asking: dict[str, Any],
@@ -128,8 +125,11 @@ def build(
         raise PlanError(
             "--by endpoint needs --endpoint URL and --model NAME, --by local needs --model, --by rules neither."
         )
+    if by != "endpoint" and (odd := asked_for(asking)):
+        raise PlanError(
+            f"{listing(odd)}: for asking an endpoint, and none is asked. Give --by endpoint, or leave it out."
+        )
     dry_run = "dry_run" in asking
-    dialect = _dialect(by, limit_name, leave_out, dry_run)
     if corrupter not in ("exchange", "own"):
         raise PlanError(f"--corrupter {corrupter}: give exchange or own.")
     rule = cast("Corrupter", corrupter)
@@ -153,7 +153,6 @@ def build(
             made = partial(_translated, _local(str(model), sum(wanted) // 2), kept, failed)
         else:
             asked = stack.enter_context(opened(endpoint, str(model), kept, asking))
-            asked.dialect = dialect
             translator = EndpointBacktranslator(asked, constraints=sum(wanted) // 2)
             if dry_run:
                 print_price(translator.price(corpus.documents), as_json)
@@ -220,20 +219,6 @@ def _translated(
         )
     failed += job.failed
     return examples
-
-
-def _dialect(by: str, limit_name: str, leave_out: list[str] | None, dry_run: bool) -> Dialect:
-    """Return how an endpoint is asked; raise PlanError for what only an endpoint has, where none is asked."""
-    from palate.text.endpoint import Dialect
-
-    dialect = Dialect(limit_name, tuple(leave_out or ()))
-    if by != "endpoint" and dry_run:
-        raise PlanError("--dry-run prices what an endpoint would be asked: it goes with --by endpoint.")
-    if by != "endpoint" and dialect != Dialect():
-        raise PlanError(
-            "--limit-name and --leave-out say how an endpoint is asked: they go with --by endpoint."
-        )
-    return dialect
 
 
 def _local(name: str, constraints: int) -> Backtranslator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,19 +16,6 @@ from palate.errors import DataError, listing
 
 if TYPE_CHECKING:
     from palate.text.judge import Report
-
-LimitName: TypeAlias = Annotated[
-    Literal["max_tokens", "max_completion_tokens"],
-    typer.Option("--limit-name", help="What the server calls the most tokens of an answer."),
-]
-LeaveOut: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--leave-out",
-        metavar="NAME",
-        help="Do not send temperature, or response_format, to a server that refuses it; may be given twice.",
-    ),
-]
 
 EXAMPLES = """
 palate text judge generations.jsonl --endpoint http://127.0.0.1:8000/v1 --model qwen3-32b
@@ -63,8 +50,6 @@ def judge(
         Path,
         typer.Option("--out", "-o", metavar="FOLDER", help="For the verdicts, and for every answer paid."),
     ] = Path("runs/judge"),
-    limit_name: LimitName = "max_tokens",
-    leave_out: LeaveOut = None,
     as_json: Json = False,
     quiet: Quiet = False,
     asking: dict[str, Any],
@@ -78,15 +63,12 @@ def judge(
     from palate.atomic import whole
     from palate.cli.reading import quieten
     from palate.text.annotate import read_items, read_labels
-    from palate.text.endpoint import Dialect
     from palate.text.judge import Judge
 
     quieten(quiet)
-    dialect = Dialect(limit_name, tuple(leave_out or ()))
     items = read_items(texts)
     people = read_labels(labels or (), items)
     with opened(endpoint, model, out, asking) as asked:
-        asked.dialect = dialect
         if "dry_run" in asking:
             print_price(Judge(asked).price(items, pairs=pairs), as_json)
             return
