@@ -22,8 +22,10 @@ the test,
 and some write a text for some of the instructions, greedily and drawn. Differences (I-ORPO minus as it is, I-ORPO minus
 SFT of the same seed) are paired on the same trials; intervals resample chapters, with all pieces, not seeds.
 
-Every model is trained, asked and has written by itself, in the scratch folder, with its checkpoints: what was stopped
-goes on, and several may run beside one another. `--collect` writes what is there to text-learning.json.
+Every model is trained, asked and has written by itself, with checkpoints in the scratch folder: what was stopped goes
+on, and several may run beside one another. What a model answered stays in the folder text-learning beside the result
+file, so that its figures can be made again without it, and models of other days stand beside one another. `--collect`
+writes what is there to text-learning.json.
 """
 
 from __future__ import annotations
@@ -66,8 +68,7 @@ SETTINGS: dict[str, Any] = {
     "rank": 16, "alpha": 16, "dropout": 0.0, "epochs": 1, "rounds": 6, "batch": 4, "learning_rate": 1e-3,
     "warmup": 0.05, "weight": 10.0, "steepness": 20.0, "recompute": False, "patience": 100,
 }  # fmt: skip
-"""Chosen on dev, 56 trials of (1,1), about an hour's training each: 240 pairs of 200 to 360 words at weight 50 gained 4
-points, 400 pairs of 60 to 120 words at weight 10 gained 11; these at weight 50 lost a nat a token. No pair is cut."""
+"""Chosen on dev: what stands in docs/decisions/iorpo-where-it-lets-go.md. No pair is cut."""
 WAYS: dict[str, tuple[str, int, bool]] = {
     "seen": ("1,1", 110, False),
     "turned": ("1,1", 46, True),
@@ -190,15 +191,15 @@ def _digest(*told: Any) -> str:
 # --- one model ------------------------------------------------------------------------------------------------
 
 
-def place_of(name: str, base: str, examples: dict[str, list[Any]], told: Namespace) -> Path:
-    """Return the folder of a model, by all that its figures are of; where it is computed is no part of that."""
+def title_of(name: str, base: str, examples: dict[str, list[Any]], told: Namespace) -> str:
+    """Return what a model is kept as, by all that its figures are of; where it is computed is no part of that."""
     asked = {way: [one.row() for one in examples[way]] for way in WAYS}
     if name == "raw":
-        return Path(told.scratch / f"raw-{_digest(base, asked, WAYS)}")
+        return f"raw-{_digest(base, asked, WAYS)}"
     gone = {"device", *(("weight", "steepness") if name.startswith("sft") else ())}
     how = {key: value for key, value in told.settings.items() if key not in gone}
     learned = [one.row() for one in examples["train"]], told.pairs, how
-    return Path(told.scratch / f"{name}-{_digest(base, asked, WAYS, learned)}")
+    return f"{name}-{_digest(base, asked, WAYS, learned)}"
 
 
 def one_model(
@@ -209,32 +210,34 @@ def one_model(
     from palate.text.rank import rank
 
     place.mkdir(parents=True, exist_ok=True)
+    left = [way for way in told.ways.split(",") if not (place / f"{way}.jsonl").exists()]
+    requests = [(one.id, one.chosen) for one in examples["all"][: told.written if name in WRITERS else 0]]
+    unwritten = [way for way in HOW if not {one for one, _ in requests} <= _texts_of(place, way).keys()]
+    if not left and not unwritten:
+        return
     model = trained(name, base, examples["train"], told, place)
-    for way in told.ways.split(","):
+    for way in left:
         specificity, _, turned = WAYS[way]
-        file = place / f"{way}.jsonl"
-        if not file.exists():
-            found = rank(model, examples[way], specificities=(specificity,), controls=turned)
-            lines = "".join(json.dumps(asdict(one)) + "\n" for one in found.trials)
-            _whole(file, lines)
-            common.say(f"{name}, {way}: {len(found.trials)} trials")
-    requests = [(one.id, one.chosen) for one in examples["all"][: told.written]]
-    for way, temperature in HOW.items() if name in WRITERS and requests else ():
-        how = Sampling(temperature=temperature, max_tokens=told.max_tokens)
+        found = rank(model, examples[way], specificities=(specificity,), controls=turned)
+        lines = "".join(json.dumps(asdict(one)) + "\n" for one in found.trials)
+        _whole(place / f"{way}.jsonl", lines)
+        common.say(f"{name}, {way}: {len(found.trials)} trials")
+    for way in unwritten:
+        how = Sampling(temperature=HOW[way], max_tokens=told.max_tokens)
         generate(model, requests, how, out=place / f"{way}-texts.jsonl")
         common.say(f"{name}, {way}: {len(requests)} texts")
 
 
 def trained(name: str, base: Callable[[], Any], examples: list[Any], told: Namespace, place: Path) -> Any:
-    """Return the model of that name, its adapter added to its weights; what training cost is written beside it."""
+    """Return the model of that name, its adapter added to its weights; what training cost is written to `place`."""
     from palate.text import language_model
     from palate.text.align import Training, align
     from palate.text.align.data import pairs_of
 
     if name == "raw":
         return base()
-    cost = place / "training.json"
-    if not cost.exists():
+    cost, kept = place / "training.json", told.scratch / place.name
+    if not (cost.exists() and (kept / "model").is_dir()):
         method, seed = name.split("-")
         pairs = pairs_of(exchanges(examples, told.pairs, seed=int(seed)), shown="each")
         how = Training(method=method, seed=int(seed), **told.settings)
@@ -244,15 +247,23 @@ def trained(name: str, base: Callable[[], Any], examples: list[Any], told: Names
 
         started = time.perf_counter()
         with common.Clock() as clock:
-            done = align(base(), pairs, how, checkpoint=place / "state", note=note)
-        language_model.save(done.model, place / "model")
+            done = align(base(), pairs, how, checkpoint=kept / "state", note=note)
+        language_model.save(done.model, kept / "model")
         kinds = Counter(pair.contrasts[0].chosen.kind for pair in pairs)
         facts = {"pairs": len(pairs), "kinds": kinds, "cpu_s": clock.cpu}
         _whole(
             cost, json.dumps(facts | {"wall_s": round(time.perf_counter() - started, 1), "trace": done.trace})
         )
-    model = language_model.load(place / "model", device=told.device)
-    return replace(model, network=model.network.merge_and_unload())
+    model = language_model.load(kept / "model", device=told.device)
+    return replace(model, network=model.network.merge_and_unload(), name=name)  # results hold no path
+
+
+def _texts_of(place: Path, way: str) -> dict[str, Any]:
+    """Return what stands of a model's texts, by id."""
+    from palate.text.generate import read
+
+    file = place / f"{way}-texts.jsonl"
+    return {one.id: one for one in read(file)} if file.exists() else {}
 
 
 def _whole(file: Path, text: str) -> None:
@@ -312,7 +323,6 @@ def trials_of(place: Path) -> dict[str, list[Any]]:
 
 def _of_model(place: Path, examples: list[Any]) -> dict[str, Any]:
     from palate.evaluation.written import measure
-    from palate.text.generate import read
 
     told: dict[str, Any] = {}
     for name, some in trials_of(place).items():
@@ -327,8 +337,7 @@ def _of_model(place: Path, examples: list[Any]) -> dict[str, Any]:
         for kind, mine in sorted(_by_kind(place).items())
     }
     for how, temperature in HOW.items():
-        texts = read(place / f"{how}-texts.jsonl") if (place / f"{how}-texts.jsonl").exists() else []
-        if texts:
+        if texts := list(_texts_of(place, how).values()):
             rows = measure(texts, examples).rows()
             told[f"{how} texts"] = {"temperature": temperature, "texts": len(texts)} | {
                 name: asdict(one) for name, one in rows.items()
@@ -349,14 +358,14 @@ def _by_kind(place: Path) -> dict[str, list[Any]]:
 def _paired(places: Sequence[tuple[Path, Path]], examples: list[Any]) -> dict[str, Any]:
     """Return how much more often one is right than the other on the same trials, and how much less it loses a token.
 
-    Those of all seeds together. Raises KeyError where a trial of the one is none of the other.
+    Those of all seeds together. The other may have been asked more; raises KeyError where it was asked less.
     """
     rows: dict[str, list[tuple[float, float, str]]] = {}
     for one, other in places:
         mine, theirs = trials_of(one), trials_of(other)
         for name in mine.keys() & theirs.keys():
             beside = {_question(trial): trial for trial in theirs[name]}
-            assert len(beside) == len(theirs[name]) == len(mine[name]), name
+            assert len(beside) == len(theirs[name]), name
             for trial in mine[name]:
                 their = beside[_question(trial)]
                 more = float(trial.right) - float(their.right)
@@ -368,7 +377,7 @@ def _paired(places: Sequence[tuple[Path, Path]], examples: list[Any]) -> dict[st
         told[name] = _mean([(more, chapter) for more, _, chapter in some])
         told[name]["nll"] = _mean([(nll, chapter) for _, nll, chapter in some])
     for how in HOW:
-        if found := [row for pair in places for row in _more_met(pair, f"{how}-texts.jsonl", examples)]:
+        if found := [row for pair in places for row in _more_met(pair, how, examples)]:
             told[f"{how} texts"] = {"constraints met": _mean(found)}
     return told
 
@@ -382,16 +391,16 @@ def _mean(rows: Sequence[tuple[float, str]]) -> dict[str, Any]:
     return asdict(clustered(np.array([value for value, _ in rows]), [chapter for _, chapter in rows]))
 
 
-def _more_met(pair: tuple[Path, Path], file: str, examples: list[Any]) -> list[tuple[float, str]]:
+def _more_met(pair: tuple[Path, Path], way: str, examples: list[Any]) -> list[tuple[float, str]]:
     """Return how much larger a share of its constraints each text meets than the other model's of the same request.
 
     Less what it meets of the corrupted ones, which is met by chance.
     """
     from palate.text.constraints import holds
-    from palate.text.generate import read
     from palate.text.prose import Prose
 
-    if not all((one / file).exists() for one in pair):
+    written = [_texts_of(one, way) for one in pair]
+    if not all(written):
         return []
     of_id = {one.id: one for one in examples}
 
@@ -399,8 +408,8 @@ def _more_met(pair: tuple[Path, Path], file: str, examples: list[Any]) -> list[t
         prose, asked = Prose(text.text), of_id[text.id].contrasts
         return sum(holds(one.chosen, prose) - holds(one.rejected, prose) for one in asked) / len(asked)
 
-    one, other = ({text.id: met(text) for text in read(folder / file)} for folder in pair)
-    assert one.keys() == other.keys(), file
+    one, other = ({name: met(text) for name, text in texts.items()} for texts in written)
+    assert one.keys() == other.keys(), way
     return [(one[name] - other[name], of_id[name].chapter) for name in one]
 
 
@@ -410,7 +419,7 @@ def _question(trial: Any) -> tuple[bool, str]:
 
 def main() -> None:
     parser = common.arguments(__doc__)
-    parser.add_argument("--scratch", type=Path, required=True, help="folder of models and checkpoints")
+    parser.add_argument("--scratch", type=Path, required=True, help="folder of adapters and checkpoints")
     parser.add_argument("--models", default=MODELS, help="raw, or a method and a seed, separated by commas")
     parser.add_argument("--ways", default=",".join(WAYS), help="how they are asked, separated by commas")
     parser.add_argument("--base", default="smollm2", help="the language model they start from")
@@ -438,7 +447,8 @@ def main() -> None:
     examples = sets(raw, told)
     common.say(str({name: len(some) for name, some in examples.items()}))
     digest, names = raw.digest(), told.models.split(",")
-    places = {name: place_of(name, digest, examples, told) for name in names}
+    answers = told.out / "text-learning"
+    places = {name: answers / title_of(name, digest, examples, told) for name in names}
     for name in [] if told.collect else names:
         one_model(name, base, examples, told, places[name])
     found = board(places, examples)

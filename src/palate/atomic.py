@@ -95,7 +95,7 @@ class Lines:
 
     def __init__(self, path: Path) -> None:
         """Open or make it, and read it; nothing in it is changed. Raises DataError where it cannot be used."""
-        self._path, self._lock = path, threading.Lock()
+        self._path, self._lock = path, threading.RLock()  # of `add`, which may close
         self._file: BinaryIO | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ class Lines:
             content = path.read_bytes()
         except OSError as error:
             self.close()
-            raise DataError(f"{path}: cannot be written ({error.strerror}). Give another name.") from None
+            raise DataError(f"{path}: cannot be written ({error.strerror}). Give another place.") from None
         except BaseException:
             self.close()
             raise
@@ -121,14 +121,14 @@ class Lines:
         if not (self._torn.startswith(beginning) or beginning.startswith(self._torn)):
             raise DataError(
                 f"{self._path}: its last line, {self._torn[:40]!r}, is none that Palate writes, and nothing was "
-                "changed. Take that line out, or give another name."
+                "changed. Take that line out, or give another place."
             )
         assert self._file is not None
         try:
             self._file.truncate(self._whole)
         except OSError as error:
             raise DataError(
-                f"{self._path}: cannot be written ({error.strerror}). Give another name."
+                f"{self._path}: cannot be written ({error.strerror}). Give another place."
             ) from None
 
     def add(self, line: bytes, *, through: bool = True) -> None:
@@ -152,10 +152,11 @@ class Lines:
 
     def close(self) -> None:
         """Close the file, so that another process may have it."""
-        file, self._file = self._file, None
-        if file is not None:
-            with contextlib.suppress(OSError):  # a full disk is told once, by what met it
-                file.close()
+        with self._lock:
+            file, self._file = self._file, None
+            if file is not None:
+                with contextlib.suppress(OSError):  # a full disk is told once, by what met it
+                    file.close()
 
 
 def umask() -> int:

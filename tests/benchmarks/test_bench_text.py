@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -65,8 +66,13 @@ def test_learning_trains_asks_and_writes_and_goes_on_where_it_stopped(
     for models in ("raw,sft-1", "raw,sft-1,iorpo-1"):
         monkeypatch.setattr(sys, "argv", [*call, "--models", models])
         learning.main()
-    folders = sorted(one.name.rpartition("-")[0] for one in (tmp_path / "scratch").iterdir())
-    assert folders == ["iorpo-1", "raw", "sft-1"]  # and raw and sft-1 once
+    kept = tmp_path / "out" / "text-learning"
+    assert sorted(one.name.rpartition("-")[0] for one in kept.iterdir()) == [
+        "iorpo-1",
+        "raw",
+        "sft-1",
+    ]  # each once
+    assert str(tmp_path) not in "".join(one.read_text("utf-8") for one in kept.glob("*/*"))
     found = json.loads((tmp_path / "out" / "text-learning.json").read_text())
     assert set(found["models"]) == {"raw", "sft-1", "iorpo-1"}
     raw = found["models"]["raw"]
@@ -74,6 +80,10 @@ def test_learning_trains_asks_and_writes_and_goes_on_where_it_stopped(
     assert found["written_tokens"] == 16
     assert set(found["paired"]) == {"iorpo-1 minus raw", "iorpo-1 minus sft-1", "sft-1 minus raw"}
     assert {"seen", "turned", "all"} < set(found["paired"]["iorpo-1 minus raw"])
+    shutil.rmtree(tmp_path / "scratch")  # and no model is needed to collect, or where all was asked
+    learning.main()
+    assert json.loads((tmp_path / "out" / "text-learning.json").read_text())["paired"] == found["paired"]
+    assert not (tmp_path / "scratch").exists()
     kinds = found["models"]["iorpo-1"]["training"]["kinds"]
     assert not kinds.keys() & {*found["near"], *found["far"]}
 

@@ -123,9 +123,13 @@ def test_from_texts_to_a_model_that_is_ranked_and_writes(palate: Palate, folder:
         own["M,M"]["accuracy"] - ranked["specificity"]["M,M"]["accuracy"]
     )
     assert "on the same trials" in palate("text", "rank", data, "--model", "tiny", *against).out
-    answer = palate("text", "rank", data, "--model", "tiny", "--limit", "7", *against[2:])
+    (tmp_path / "few.jsonl").write_text(
+        "\n".join((tmp_path / "trials.jsonl").read_text("utf-8").splitlines()[:9])
+    )
+    answer = palate("text", "rank", data, "--model", "tiny", *against, "--against", tmp_path / "few.jsonl")
     assert (answer.code, "rank both models on the same set" in answer.err) == (3, True)
     assert "M,M" in answer.out  # what took long is told all the same
+    assert "on the same trials" in answer.out  # and so is what compares
     answer = palate(
         "text", "rank", data, "--model", "no-such-model", "--out", tmp_path / "no" / "trials.jsonl"
     )
@@ -172,6 +176,12 @@ def test_a_torn_row_is_named_by_its_line(palate: Palate, folder: Path, tmp_path:
     told = ["--set", "epochs=1", "--set", "rank=2", "--out", tmp_path / "m", "--json"]
     sft = palate("text", "train", "sft", tmp_path / "rows.jsonl", "--model", "tiny", *told).json
     assert sft["pairs"] == 1  # which reads the other side of none
+    for other in ("null", '""'):
+        (tmp_path / "rows.jsonl").write_text(
+            f'{{"prompt": "a", "chosen": "b", "rejected": {other}}}\n', "utf-8"
+        )
+        again = palate("text", "train", "sft", tmp_path / "rows.jsonl", "--model", "tiny", *told).json
+        assert again["trace"][0]["loss"] == sft["trace"][0]["loss"]
 
 
 @pytest.mark.parametrize(

@@ -340,8 +340,9 @@ def test_a_refused_request_is_not_tried_again(mock: Mock):
 @pytest.mark.parametrize(
     ("status", "headers", "free"),
     [
-        (400, {}, False), (408, {}, False), (413, {}, True), (422, {}, True), (429, {}, True), (500, {}, False),
-        (502, {}, False), (503, {}, False), (503, {"Retry-After": "0"}, True), (504, {"Retry-After": "0"}, False),
+        (203, {}, False), (400, {}, False), (408, {}, False), (413, {}, True), (422, {}, True), (429, {}, True),
+        (500, {}, False), (502, {}, False), (503, {}, False), (503, {"Retry-After": "0"}, True),
+        (504, {"Retry-After": "0"}, False),
     ],
 )  # fmt: skip
 def test_a_refusal_that_may_have_been_charged_is_held_against_the_budget(
@@ -356,8 +357,9 @@ def test_a_refusal_that_may_have_been_charged_is_held_against_the_budget(
             asked.ask(question(), length)
         bill = asked.bill()
     assert (bill.unsettled, bill.unsettled_money) == ((0, 0.0) if free else (1, worst))
-    heals = status not in (400, 413, 422)
+    heals = status not in (203, 400, 413, 422)
     assert isinstance(failed.value, OverBudget) == (heals and not free)
+    assert f"'{status} " in str(failed.value)  # what the server said is told, not the budget alone
     assert len(mock.asked) == (2 if heals and free else 1)
 
 
@@ -393,15 +395,16 @@ def test_a_server_that_refuses_every_request_alike_ends_the_job_with_what_can_be
     assert mock.asked[-1]["max_completion_tokens"] == 50
 
 
-def test_refusals_of_some_texts_end_no_job_once_there_was_an_answer(
-    mock: Mock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_refusals_of_texts_end_no_job(mock: Mock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Handler, "act", refuse)
-    texts = ["good", *(f"bad {number}" for number in range(5))]
+    texts = [
+        *(f"bad {number}" for number in range(5)),
+        "good",
+    ]  # five questions of one text, say, and another's
     for _ in range(2):  # the second run asks for those that are refused alone
         with endpoint(mock, tmp_path, dialect=OTHERWISE) as asked:
-            first, *refused = asked.map(lambda text: asked.ask(question(text), length), texts)
-        assert first == 4
+            *refused, last = asked.map(lambda text: asked.ask(question(text), length), texts)
+        assert last == 4
         assert all(isinstance(one, Unanswered) and "filtered" in str(one) for one in refused)
     assert len(mock.asked) == 11
 
@@ -584,7 +587,7 @@ def test_a_dry_run_prices_the_job_without_a_socket(
         asked.ask(question("one"), length)
         monkeypatch.setattr(socket, "socket", None)
         monkeypatch.setattr(socket, "create_connection", None)
-        price = asked.price([question("one"), question("two"), question("two"), question("three")])
+        price = asked.price((question(text), length) for text in ("one", "two", "two", "three"))
     prompt = sum(question(text).most()[0] for text in ("two", "three"))
     assert (price.requests, price.cached) == (3, 1)
     assert price.most_tokens == prompt + 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,27 @@ def test_greedy_takes_the_likeliest_token_each_time(model: language_model.Langua
             if ids[-1] == model.end:
                 break
     assert found.text == model.words(ids[len(model.prompt("Write.")) :])
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_writing_stops_where_a_turn_ends_and_where_a_text_does(
+    model: language_model.LanguageModel, monkeypatch: pytest.MonkeyPatch, place: int
+):
+    tokenizer = deepcopy(model.tokenizer)
+    tokenizer.chat_template = "{% for one in messages %}{{ one.content }}<|im_start|>\n{% endfor %}"
+    turning = replace(model, tokenizer=tokenizer)
+    assert len(turning.stops) == 2
+    plain, calls = _Chosen.__call__, []
+
+    def forced(self: _Chosen, ids: Any, logits: torch.Tensor) -> torch.Tensor:
+        calls.append(plain(self, ids, logits))
+        if len(calls) == 4:
+            logits[:, turning.stops[place]] = torch.inf
+        return logits
+
+    monkeypatch.setattr(_Chosen, "__call__", forced)
+    (found,) = generate(turning, REQUESTS[:1], SHORT)
+    assert (found.tokens, found.ended, len(calls)) == (3, True, 4)
 
 
 @pytest.mark.parametrize("adapter", [False, True])

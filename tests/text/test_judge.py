@@ -301,6 +301,8 @@ def test_the_verb_asks_as_the_server_wants_it_and_again_for_what_failed(
     )
     assert all({"max_tokens", "temperature"}.isdisjoint(one) for one in mock.asked)
     before = len(mock.asked)
+    text_judge.judge(texts, **told, dry_run=True)
+    assert "3 requests, 2 of them answered already" in capsys.readouterr().out  # one has an answer of no use
     mock.reply = reply
     text_judge.judge(texts, **told)
     assert "failed" not in capsys.readouterr().out

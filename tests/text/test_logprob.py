@@ -185,6 +185,21 @@ def test_a_factor_that_is_not_known_is_refused(kind: torch.dtype):
         score(network, [[1]], [[2]])
 
 
+def test_a_head_that_was_refused_under_an_adapter_is_refused_when_that_is_merged(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    pytest.importorskip("peft")
+    from palate.text import language_model
+    from palate.text.align import Training
+    from palate.text.align.network import trainable
+
+    network = trainable(language_model.tiny(), Training(rank=2))
+    monkeypatch.setattr(logprob.Head, "logits", lambda self, hidden: hidden @ self.weight.T * 2)
+    logprob.compare_head(network, "a name")
+    with pytest.raises(NotSupported, match="a name: its logits"):
+        head_of(network.merge_and_unload())
+
+
 @pytest.mark.parametrize("vocabulary", [1_000, 49_152, 1_000_000])
 def test_the_logits_that_exist_at_once_are_bounded_at_any_vocabulary(
     vocabulary: int, monkeypatch: pytest.MonkeyPatch

@@ -103,5 +103,15 @@ def test_the_odds_ratio_pulls_alike_sides_apart_by_one_half_at_any_steepness(ste
     assert (w.grad.item(), l.grad.item()) == pytest.approx((-slope / 2, slope / 2))
 
 
+@pytest.mark.parametrize("steepness", [1.0, 20.0])
+def test_of_the_odds_ratios_pull_a_quarter_is_left_at_log_7_by_its_steepness(steepness: float):
+    n, l = torch.tensor([50]), torch.tensor([-100.0], dtype=torch.float64)  # noqa: E741
+    apart = preference.log_odds(l / 50) + math.log(7) / steepness
+    w = (50 * torch.nn.functional.logsigmoid(apart)).requires_grad_()
+    preference.odds_ratio(Pairs(w, l, n, n), steepness=steepness).sum().backward()
+    slope = 1 / (1 - math.exp(w.item() / 50)) / 50  # of the log odds, by the sum of log p
+    assert w.grad.item() == pytest.approx(-slope / 8)
+
+
 def test_simpo_is_at_log_2_where_the_margin_is_as_asked():
     assert preference.simpo(pairs([-1.0], [-1.5]), beta=2.0, gamma=1.0).item() == pytest.approx(math.log(2))

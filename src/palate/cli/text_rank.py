@@ -117,10 +117,11 @@ def rank(
             file.writelines(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in found.trials)
     differences: dict[str, tuple[Difference, ...]] = {}
     foreign: DataError | None = None
-    try:
-        differences = {name: paired(found.trials, trials) for name, trials in others.items()}
-    except DataError as error:  # what was read is told first
-        foreign = error
+    for name, trials in others.items():
+        try:
+            differences[name] = paired(found.trials, trials)
+        except DataError as error:  # what was read, and compares, is told first
+            foreign = foreign or error
     if page is not None:
         from palate.report.following import write_ranking
 

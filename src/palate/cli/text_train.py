@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -85,9 +86,9 @@ def train(
                 f"--checkpoint {checkpoint} is in --out {out}, which holds a model and nothing else: give a folder "
                 "beside it."
             )
-        reading: dict[str, Any] = {"shown": shown, "seed": how.seed, "both_sides": method != "sft"}
-        pairs = read_pairs(data, **reading)
-        held = read_pairs(valid, **reading) if valid is not None else []
+        read = partial(read_pairs, shown=shown, seed=how.seed, both_sides=method != "sft")
+        pairs = read(data)
+        held = read(valid) if valid is not None else []
         named = language_model.load(
             model,
             template=template,

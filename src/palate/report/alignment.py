@@ -17,7 +17,7 @@ _CURVES = (
     ("-log P of a token", ("valid_nll",)),
     ("log P of a token, under both sides", ("log_p", "log_p_rejected")),
     ("Margin of a token, in nats", ("margin", "valid_margin")),
-    ("Pairs in the right order", ("valid_accuracy",)),
+    ("Validation pairs that are right", ("valid_accuracy",)),
 )
 
 

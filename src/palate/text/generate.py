@@ -196,9 +196,9 @@ def _written(
         )
     found = []
     for (name, request), row in zip(requests, told[:, longest:].tolist(), strict=True):
-        ended = model.end in row
-        tokens = row[: row.index(model.end)] if ended else row
-        found.append(Generation(name, request, model.words(tokens), len(tokens), ended))
+        last = next((place for place, token in enumerate(row) if token in model.stops), len(row))
+        text = model.words(row[:last])
+        found.append(Generation(name, request, text, last, last < len(row)))
     return found
 
 
@@ -243,7 +243,7 @@ def _as_chosen(model: LanguageModel, tokens: int) -> Iterator[None]:
     from transformers import GenerationConfig
 
     config = GenerationConfig(  # type: ignore[no-untyped-call]
-        do_sample=False, max_new_tokens=tokens, eos_token_id=model.end, pad_token_id=model.end
+        do_sample=False, max_new_tokens=tokens, eos_token_id=model.stops, pad_token_id=model.end
     )
     below = getattr(model.network, "get_base_model", lambda: model.network)()  # of an adapter
     shipped = [(one, one.generation_config) for one in (model.network, below)]

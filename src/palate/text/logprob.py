@@ -111,7 +111,7 @@ def compare_head(network: Any, name: str) -> None:
     # What rounding makes of it: bfloat16 has 8 bits, and rounds again after a factor and a cap.
     if off > (1e-3 if head.weight.dtype == torch.float32 else 0.02):
         setattr(
-            network,
+            getattr(network, "get_base_model", lambda: network)(),  # which stays when an adapter is merged
             _REFUSED,
             f"{name}: its logits differ from those of its last layer by {off:.0%}, so {type(network).__name__} does "
             "more with them than Palate knows (a factor, say), and log P would be wrong. It can write, but to measure "

@@ -62,7 +62,8 @@ def log_odds(mean_log_p: Tensor) -> Tensor:
 def odds_ratio(pairs: Pairs, *, steepness: float = 1.0) -> Tensor:
     """Return -log sigmoid(s x (log odds of w - log odds of l)) / s, (n): of ORPO and I-ORPO, whose papers have s = 1.
 
-    Where the two are alike it is log 2 / s, and pulls them apart by one half at any s; it lets go within 1 / s.
+    Where the two are alike it is log 2 / s, and pulls them apart by one half at any s; by a quarter at a
+    difference of 1.1 / s, by an eighth at 1.9 / s, by a hundredth at 4.6 / s.
     """
     w = log_odds(_mean(pairs.chosen, pairs.chosen_tokens))
     l = log_odds(_mean(pairs.rejected, pairs.rejected_tokens))  # noqa: E741 - the letters of the papers

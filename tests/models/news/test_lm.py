@@ -207,7 +207,9 @@ def test_weights_of_another_name_are_not_left_out_without_a_word(tmp_path: Path)
     first = next(iter(weights))
     weights[f"{first}.renamed"] = weights.pop(first)
     fitted.save(tmp_path / "lm")
-    with pytest.raises(SavedModelError, match="2 of LoRA's weights are called otherwise"):
+    with pytest.raises(
+        SavedModelError, match="of LoRA's weights 1 are not there, and 1 are called as none is"
+    ):
         palate.load_model(tmp_path / "lm").score_impressions(SHOWN)
 
 

@@ -115,8 +115,8 @@ class LM(NewsModel):
     """what is learned from clicks"""
     pairs: int = Field(1, ge=1)
     """articles that were shown and not clicked, drawn beside each click"""
-    weight: float = Field(0.4, ge=0, allow_inf_nan=False)
-    """of the odds ratio beside -log P (iorpo, orpo)"""
+    weight: float | None = Field(None, ge=0, allow_inf_nan=False)
+    """of the odds ratio beside -log P (iorpo, orpo); None: as in their papers, 0.4 and 0.1"""
     beta: float | None = Field(None, gt=0, allow_inf_nan=False)
     """how steep dpo and simpo are; None: as in their papers, 0.1 and 2"""
     lora_rank: int = Field(16, ge=1)
@@ -190,11 +190,11 @@ class LM(NewsModel):
     def _training(self) -> Training:
         from palate.text.align import Training
 
-        given: dict[str, Any] = {} if self.beta is None else {"beta": self.beta}
+        told = {"weight": self.weight, "beta": self.beta}
+        given: dict[str, Any] = {name: one for name, one in told.items() if one is not None}
         return Training(
             **given,
             method="sft" if self.align == "none" else self.align,
-            weight=self.weight,
             rank=self.lora_rank,
             alpha=self.lora_rank,
             dropout=0.0,
@@ -264,8 +264,9 @@ class LM(NewsModel):
             learned = {name: one for name, one in network.named_parameters() if one.requires_grad}
             if learned.keys() != state.weights.keys():
                 raise SavedModelError(
-                    f"lm: {len(learned.keys() ^ state.weights.keys()):,} of LoRA's weights are called otherwise by "
-                    "this version of peft than by the one that wrote them. Fit anew, or with that version."
+                    f"lm: of LoRA's weights {len(learned.keys() - state.weights.keys()):,} are not there, and "
+                    f"{len(state.weights.keys() - learned.keys()):,} are called as none is by this version of peft. "
+                    "Fit anew, or use the version that wrote them."
                 )
             with torch.no_grad():
                 for name, one in learned.items():

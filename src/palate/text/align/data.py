@@ -51,8 +51,8 @@ def read_pairs(
 ) -> list[Pair]:
     """Return the pairs of a file of JSON lines or Parquet: of Suri's schema, or with prompt, chosen and rejected.
 
-    Without `both_sides`, as SFT learns, rejected may be missing. Raises DataError, with the line, for a torn or
-    foreign row.
+    Without `both_sides`, as SFT learns, rejected is not read, and may be missing. Raises DataError, with the line, for
+    a torn or foreign row.
     """
     first = next(rows(path), None)
     if first is None:
@@ -65,7 +65,7 @@ def read_pairs(
 def _answers(path: str | Path, both_sides: bool) -> Iterator[Pair]:
     """Yield pairs of two answers under one prompt."""
     for where, row in rows(path):
-        other = "rejected" if both_sides or "rejected" in row else "chosen"
+        other = "rejected" if both_sides else "chosen"
         told = [_text(row, name, where) for name in ("prompt", "chosen", other)]
         yield Pair(told[0], told[1], told[0], told[2], str(row.get("source", "")), where=where)
 

@@ -134,9 +134,10 @@ def _whole(
     found = []
     for place, pair in enumerate(pairs, start=1):
         where = pair.where or f"{what} {place}"
-        if not all(
-            text.strip() for text in (pair.prompt, pair.answer, pair.rejected_prompt, pair.rejected_answer)
-        ):
+        texts = [pair.prompt, pair.answer]
+        if training.method != "sft":
+            texts += [pair.rejected_prompt, pair.rejected_answer]
+        if not all(text.strip() for text in texts):
             raise DataError(f"{where}: its prompt or its answer is empty.")
         if pair.same and training.method != "sft":
             if pair.contrasts:  # one unchanged constraint of an instruction does not spoil the set
@@ -165,9 +166,7 @@ def _beginning(model: LanguageModel, one: _Read, longest: int, where: str) -> _R
     if max(len(one.w), len(one.l)) <= longest:
         return one
     room = longest - max(len(one.w.prompt), len(one.l.prompt))
-    other = (
-        one.pair.answer if one.l == one.w else one.pair.rejected_answer
-    )  # of SFT the other side is not read
+    other = one.pair.answer if one.l is one.w else one.pair.rejected_answer  # is: SFT reads one side
     answers = [model.beginning(text, room) for text in (one.pair.answer, other)]
     if not all(answers):
         raise DataError(

@@ -111,7 +111,7 @@ class EndpointBacktranslator(_Prompted):
                 longest = rehearsal.instruction(document.text)
             with contextlib.suppress(Unanswered):
                 rehearsal.violated(longest)
-        return self._endpoint.price(rehearsal.asked, useless=rehearsal.useless)
+        return self._endpoint.price(rehearsal.asked)
 
     def _request(self, messages: Messages, most: int) -> Request:
         return Request(messages, max_tokens=most, temperature=self._temperature, as_json=True)
@@ -125,17 +125,12 @@ class _Rehearsal(EndpointBacktranslator):
 
     def __init__(self, planned: EndpointBacktranslator) -> None:
         super().__init__(planned._endpoint, constraints=planned._count, temperature=planned._temperature)
-        self.asked: list[Request] = []
-        self.useless: list[Request] = []
+        self.asked: list[tuple[Request, Callable[[str], object]]] = []
 
     def _ask(self, messages: Messages, most: int, read: Callable[[str], _Made]) -> _Made:
         request = self._request(messages, most)
-        self.asked.append(request)
-        try:
-            return self._endpoint.recall(request, read)
-        except Unanswered:
-            self.useless.append(request)
-            raise
+        self.asked.append((request, read))
+        return self._endpoint.recall(request, read)
 
 
 class Model(Protocol):

@@ -9,18 +9,29 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
 from palate.errors import FetchError, PlanError
-from palate.text.endpoint.ledger import Answer, Bill, Dialect, Ledger, Price, Request, Terms, Unanswered
+from palate.text.endpoint.ledger import (
+    DIALECTS,
+    Answer,
+    Bill,
+    Dialect,
+    Ledger,
+    OverBudget,
+    Price,
+    Request,
+    Terms,
+    Unanswered,
+)
 from palate.text.endpoint.wire import PATIENCE, Fault, Unreachable, Wire
 
 _LOOK_UP = 0.2  # seconds
-_ALIKE = 3  # first answers that are one and the same refusal: then it is no matter of this text or that
+_ALIKE = 3  # first answers that are one and the same refusal of a setting: no matter of this text or that
 _GRACE = 3.0  # seconds after Ctrl-C for answers that are on their way, and paid, to arrive
 
 _Item = TypeVar("_Item")
@@ -111,14 +122,17 @@ class Endpoint:
         """Return what was paid so far, in all runs in the folder."""
         return self._ledger.bill()
 
-    def price(self, requests: Iterable[Request], *, useless: Collection[Request] = ()) -> Price:
-        """Return what the requests would cost at most. Opens no socket, sends nothing.
-
-        `useless`: those of them that are asked again, though there are answers.
-        """
-        again = {_key(self._body(one)) for one in useless}
-        each = {_key(self._body(one)): one.most() for one in requests}
-        most = [one for key, one in each.items() if key in again or key not in self._ledger.answers]
+    def price(self, requests: Iterable[tuple[Request, Callable[[str], object]]]) -> Price:
+        """Return what requests, each with the check of its answer, cost at most. Sends nothing, opens no socket."""
+        each: dict[str, tuple[int, int]] = {}
+        useful: set[str] = set()
+        for request, check in requests:
+            key = _key(self._body(request))
+            each[key] = request.most()
+            with contextlib.suppress(Unanswered):
+                self.recall(request, check)
+                useful.add(key)
+        most = [one for key, one in each.items() if key not in useful]
         prompts, answers = (sum(part) for part in zip((0, 0), *most, strict=True))
         cost = self._ledger.terms.cost(prompts, answers)
         return Price(len(each), len(each) - len(most), prompts // 4, prompts + answers, cost)
@@ -133,7 +147,7 @@ class Endpoint:
         Raises:
             Unanswered: no usable answer in all tries, or (OverBudget) no budget for one.
             FetchError: what no other try and no other request would heal: the key, the model, the address, or what
-                the server wants otherwise (its first answers of all are one and the same refusal).
+                the server wants otherwise (its first answers of all are one and the same refusal of a setting).
             DataError: the ledger cannot be written.
 
         """
@@ -187,6 +201,10 @@ class Endpoint:
                 if fault.last:
                     self._refused(str(fault))
                     break
+            except OverBudget as error:
+                if not reasons:
+                    raise
+                raise OverBudget(f"{error} The last of {len(reasons)} tries: {reasons[-1]}.") from None
         if isinstance(fault, Unreachable):
             raise FetchError(
                 f"{self.url} cannot be reached ({fault}). Start the server there, or mend the address."
@@ -194,17 +212,19 @@ class Endpoint:
         raise Unanswered(f"no usable answer in {len(reasons)} tries; the last: {reasons[-1]}")
 
     def _refused(self, words: str) -> None:
-        """Note a refusal; raise FetchError where nothing but this one has ever come."""
+        """Note a refusal; raise FetchError where nothing but this one of a setting has ever come.
+
+        One that names no setting may be of a single text, about which several things are asked.
+        """
         refusals = self._refusals
         if refusals is None:
             return
         refusals.append(words)
-        if len(refusals) >= _ALIKE and set(refusals) == {words}:
+        if len(refusals) >= _ALIKE and set(refusals) == {words} and any(name in words for name in DIALECTS):
             raise FetchError(
                 f"{self.url} refused the first {len(refusals)} requests alike: {words}. Where it names max_tokens, "
                 "give --limit-name max_completion_tokens; where it names temperature or response_format, give "
-                "--leave-out with that name (from Python: dialect=Dialect(limit, leave_out)). Else mend the model's "
-                "name or the texts."
+                "--leave-out with that name (from Python: dialect=Dialect(limit, leave_out))."
             )
 
     def _rest(self, tries: int, after: float) -> None:

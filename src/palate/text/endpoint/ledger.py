@@ -8,13 +8,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from palate.errors import DataError, PlanError
 from palate.text.endpoint.journal import Journal
 
-_LIMITS = ("max_tokens", "max_completion_tokens")
-_SPARE = ("temperature", "response_format")
+Limit = Literal["max_tokens", "max_completion_tokens"]
+Spare = Literal["temperature", "response_format"]
+DIALECTS: tuple[str, ...] = (*get_args(Limit), *get_args(Spare))
+"""names in a request that some servers do not take"""
 
 
 class Unanswered(DataError):
@@ -29,17 +31,18 @@ class OverBudget(Unanswered):
 class Dialect:
     """What a server wants otherwise than most: some refuse a request for one name or one setting in it."""
 
-    limit: str = "max_tokens"
+    limit: Limit = "max_tokens"
     """the name of the most tokens of an answer: max_tokens or max_completion_tokens. Where a server passes over the
     one that it does not know, answers have no limit, and may cost more than the worst case that the budget counts"""
-    leave_out: tuple[str, ...] = ()
+    leave_out: tuple[Spare, ...] = ()
     """of temperature and response_format those that are not sent; a temperature is the server's own then"""
 
     def __post_init__(self) -> None:
-        if self.limit not in _LIMITS:
-            raise PlanError(f"limit name '{self.limit}': expected {' or '.join(_LIMITS)}.")
-        if odd := [one for one in self.leave_out if one not in _SPARE]:
-            raise PlanError(f"'{odd[0]}' cannot be left out: expected {' or '.join(_SPARE)}.")
+        limits, spare = get_args(Limit), get_args(Spare)
+        if self.limit not in limits:
+            raise PlanError(f"limit name '{self.limit}': expected {' or '.join(limits)}.")
+        if odd := [one for one in self.leave_out if one not in spare]:
+            raise PlanError(f"'{odd[0]}' cannot be left out: expected {' or '.join(spare)}.")
 
 
 @dataclass(frozen=True)

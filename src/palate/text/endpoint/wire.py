@@ -149,7 +149,11 @@ def _is_free(status: int, retry_after: str | None) -> bool:
     From 500 on the work may have been done, and its answer lost between a gateway and the server behind it. Only a 503
     that names a time to come again says that the request was turned away at the door.
     """
-    return status not in _MAYBE_CHARGED and (status < 500 or (status == 503 and retry_after is not None))
+    if status >= 500:
+        return status == 503 and retry_after is not None
+    return (
+        status >= 300 and status not in _MAYBE_CHARGED
+    )  # below, somebody between has made an answer another one
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from palate.text.annotate import LABELS, Item
 from palate.text.endpoint import Request
@@ -63,10 +64,11 @@ def _request(task: str, item: Item, asked: str) -> Request:
     return Request((("system", task), ("user", told)), max_tokens=_TOKENS, as_json=True)
 
 
-def requests(item: Item, *, pairs: bool) -> list[Request]:
-    """Return all that is asked about an item."""
-    asked = [question(item, place) for place in range(len(item.constraints))]
-    return [*asked, *(orders(item) if pairs and item.corrupted else ())]
+def requests(item: Item, *, pairs: bool) -> list[tuple[Request, Callable[[str], object]]]:
+    """Return all that is asked about an item, each with what reads its answer."""
+    about = [question(item, place) for place in range(len(item.constraints))]
+    between = orders(item) if pairs and item.corrupted else ()
+    return [*((one, read_verdict) for one in about), *((one, read_choice) for one in between)]
 
 
 def _plain(text: str) -> str:
