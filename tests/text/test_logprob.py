@@ -200,6 +200,68 @@ def test_a_head_that_was_refused_under_an_adapter_is_refused_when_that_is_merged
         head_of(network.merge_and_unload())
 
 
+def watched_rows(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Return what gets the sizes of all that a network is asked to read."""
+    read: list[tuple[int, ...]] = []
+    plain_states = logprob.hidden_states
+
+    def watched(network: Any, ids: torch.Tensor, *given: Any, **named: Any) -> torch.Tensor:
+        read.append(tuple(ids.shape))
+        return plain_states(network, ids, *given, **named)
+
+    monkeypatch.setattr(logprob, "hidden_states", watched)
+    return read
+
+
+@pytest.mark.parametrize("cast", [False, True])
+def test_texts_after_one_prompt_are_read_with_it_once_and_as_if_alone(
+    monkeypatch: pytest.MonkeyPatch, cast: bool
+):
+    network = language_model.tiny().network
+    drawn = torch.Generator().manual_seed(0)
+    tokens = torch.randint(5, 200, (120,), generator=drawn).tolist()
+    prompt, other, texts = tokens[:40], tokens[40:62], [tokens[70:79], tokens[79:80], tokens[80:95]]
+    prompts, responses = [prompt, other, prompt, prompt], [texts[0], texts[1], texts[1], texts[2]]
+    outer = [torch.linspace(-1, 1, len(one)) for one in responses]
+
+    def made(*which: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        with torch.autocast("cpu", enabled=cast):
+            told = score(network, [prompts[one] for one in which], [responses[one] for one in which])
+            loss = sum((one * outer[place]).sum() for one, place in zip(told, which, strict=True))
+        return told, list(torch.autograd.grad(loss, list(network.parameters())))
+
+    apart = [made(one) for one in range(4)]
+    read = watched_rows(monkeypatch)
+    network.train()
+    together, slopes = made(0, 1, 2, 3)
+    assert network.training
+    assert read[-1] == (2, 40 + 9 + 1 + 15)  # rows: the prompt with three texts, and the other
+    close = {"rtol": 0, "atol": 0.1 if cast else 1e-5}
+    for place, one in enumerate(together):
+        torch.testing.assert_close(one, apart[place][0][0], **close)
+    for place, slope in enumerate(slopes):
+        expected = sum(one[1][place] for one in apart)
+        assert float((slope - expected).norm() / expected.norm()) < (0.1 if cast else 1e-5)
+
+
+def test_a_short_prompt_and_a_long_row_are_not_worth_a_mask(monkeypatch: pytest.MonkeyPatch):
+    network, read = language_model.tiny().network, watched_rows(monkeypatch)
+    score(network, [[1] * 15] * 2, [[2], [3]])
+    score(network, [[1] * 600] * 2, [[2] * 300] * 2)
+    assert read == [(2, 16), (2, 900)]
+
+
+def test_a_network_that_sees_less_or_otherwise_reads_each_text_by_itself():
+    from transformers import FalconH1Config, FalconH1ForCausalLM, MistralConfig, MistralForCausalLM
+
+    small = {"mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8}
+    mixed = FalconH1ForCausalLM(FalconH1Config(**SMALL, **small)).eval()
+    near = MistralForCausalLM(MistralConfig(**SMALL, sliding_window=32)).eval()
+    assert not logprob._shares(mixed, 20)  # a state goes from text to text
+    assert logprob._shares(near, 32)
+    assert not logprob._shares(near, 33)
+
+
 @pytest.mark.parametrize("vocabulary", [1_000, 49_152, 1_000_000])
 def test_the_logits_that_exist_at_once_are_bounded_at_any_vocabulary(
     vocabulary: int, monkeypatch: pytest.MonkeyPatch

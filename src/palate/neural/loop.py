@@ -444,6 +444,6 @@ class _Run:
         return dict(zip(measured, values.tolist(), strict=True))
 
 
-_NUMERICS = 5
+_NUMERICS = 6
 """Raised when a training comes to other bits than before: what an older one left is then not gone on with."""
 _NUMBERS = ("round", "step", "since_best", "drops", "best_value", "seconds", "cpu_seconds", "told")
