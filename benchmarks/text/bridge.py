@@ -94,8 +94,8 @@ def measure(name: str, told: dict[str, Any]) -> dict[str, Any]:
         "lm": lambda: palate.LM(**lm),
         "lm-mean": lambda: palate.LM(measure="mean", **lm),
         "lm-gain": lambda: palate.LM(measure="gain", **lm),
-        "dpo": lambda: palate.LM(align="dpo", beta=0.3, learning_rate=5e-4, **lm),
-        "orpo": lambda: palate.LM(align="orpo", weight=1.0, learning_rate=5e-4, **lm),
+        "dpo": lambda: palate.LM(align="dpo", beta=0.3, learning_rate=1e-3, **lm),
+        "orpo": lambda: palate.LM(align="orpo", weight=1.0, learning_rate=1e-3, **lm),
         "nrms": lambda: palate.NRMS(seed=told["seed"]),
         "content": palate.Content,
     }[name]()
